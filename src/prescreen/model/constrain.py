@@ -1,0 +1,130 @@
+"""Decoding that cannot leave Harmony or the schema.
+
+A turn is free until the final channel opens; the JSON inside it follows the schema token by token (llguidance,
+which keeps control tokens out of strings); then the turn must stop. An analysis that runs over its budget is
+closed for the model. Knows tokens, not models.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import llguidance
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor
+
+from prescreen.model.prompt import encode_plain
+from prescreen.model.tokenizer import RETURN
+
+COMPACT = {"whitespace_flexible": False, "item_separator": ",", "key_separator": ":"}
+
+
+class Grammar:
+    """A JSON schema compiled for one vocabulary; `vocab_size` is the model's, which exceeds the tokenizer's."""
+
+    def __init__(self, tokenizer: Tokenizer, vocab_size: int, schema: Mapping[str, Any]) -> None:
+        self.tokenizer, self.vocab_size = tokenizer, vocab_size
+        self.source = llguidance.LLMatcher.grammar_from_json_schema(json.dumps(schema), overrides=COMPACT)
+
+    @cached_property
+    def vocabulary(self) -> llguidance.LLTokenizer:
+        stop = self.tokenizer.token_to_id(RETURN)
+        return llguidance.LLTokenizer(self.tokenizer.to_str(), n_vocab=self.vocab_size, eos_token=stop)
+
+    def match(self) -> llguidance.LLMatcher:
+        """A matcher at the start of the document."""
+        matcher = llguidance.LLMatcher(self.vocabulary, self.source)
+        if matcher.is_error():
+            raise ValueError(f"the schema cannot be compiled: {matcher.get_error()}")
+        return matcher
+
+
+class TurnState:
+    """Where one generated turn stands: in analysis, in the final channel, or forced along."""
+
+    def __init__(self, grammar: Grammar | None, budget: int, marks: Mapping[str, list[int]]) -> None:
+        self.grammar, self.budget, self.marks = grammar, budget, marks
+        self.matcher: llguidance.LLMatcher | None = None
+        self.opened = False
+        self.tokens: list[int] = []
+        self.forced: list[int] = []
+
+    def consume(self, token: int) -> None:
+        """Advance by one generated token."""
+        self.tokens.append(token)
+        if self.forced:
+            self.forced.pop(0)
+        if self.matcher is not None:
+            if not self.matcher.is_stopped():
+                self.matcher.consume_token(token)
+        elif not self.opened and self.tokens[-len(self.marks["open"]) :] == self.marks["open"]:
+            self.opened = True
+            self.matcher = self.grammar.match() if self.grammar else None
+        elif not self.opened and not self.forced and len(self.tokens) >= self.budget:
+            closing = self.marks["close"] if self.marks["message"][0] in self.tokens else []
+            self.forced = [*closing, *self.marks["open"]]
+
+    def banned(self) -> Sequence[int]:
+        """A turn may not end before its final channel opened."""
+        return () if self.opened else self.marks["stops"]
+
+
+class TurnConstraint:
+    """A logits processor for transformers' generate: one state per row of the batch."""
+
+    def __init__(
+        self, rows: int, prompt_length: int, tokenizer: Tokenizer, grammar: Grammar | None, budget: int
+    ) -> None:
+        marks = turn_marks(tokenizer)
+        self.states = [TurnState(grammar, budget, marks) for _ in range(rows)]
+        self.seen = prompt_length
+        self.executor = llguidance.LLExecutor(num_threads=1)
+        self.done = set(marks["stops"])
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        for column in range(self.seen, input_ids.shape[1]):
+            for state, token in zip(self.states, input_ids[:, column].tolist(), strict=True):
+                if not (state.opened and state.tokens[-1] in self.done):
+                    state.consume(token)
+        self.seen = input_ids.shape[1]
+        return self._mask(scores)
+
+    def _mask(self, scores: Tensor) -> Tensor:
+        words = -(-scores.shape[1] // 32)
+        bits = torch.full((len(self.states), words), -1, dtype=torch.int32)
+        matchers = [
+            (state.matcher, i)
+            for i, state in enumerate(self.states)
+            if state.matcher is not None and not state.matcher.is_stopped()
+        ]
+        if matchers:
+            self.executor.unsafe_compute_mask_ptr(matchers, bits.data_ptr(), words * 4, len(self.states))
+        allowed = ((bits[:, :, None] >> torch.arange(32, dtype=torch.int32)) & 1).flatten(1)[:, : scores.shape[1]]
+        allowed = allowed.bool()
+        for i, state in enumerate(self.states):
+            if state.forced:
+                allowed[i] = False
+                allowed[i, state.forced[0]] = True
+            else:
+                allowed[i, list(state.banned())] = False
+        return scores.masked_fill(~allowed.to(scores.device), float("-inf"))
+
+
+def turn_marks(tokenizer: Tokenizer) -> dict[str, list[int]]:
+    """Token sequences that steer a turn."""
+
+    def ids(*parts: str) -> list[int]:
+        return [
+            i
+            for part in parts
+            for i in ([tokenizer.token_to_id(part)] if part.startswith("<|") else encode_plain(part, tokenizer))
+        ]
+
+    return {
+        "open": ids("<|channel|>", "final", "<|message|>"),
+        "close": ids("<|end|>", "<|start|>", "assistant"),
+        "message": ids("<|message|>"),
+        "stops": ids("<|return|>", "<|call|>", "<|endoftext|>"),
+    }

@@ -1,0 +1,204 @@
+"""Engines turn messages into completions: in-process transformers, any OpenAI-compatible server, or a script.
+
+Every engine answers every prompt: a failure is a completion with `finish="error"`, for a human to decide. Knows
+nothing about triage.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, Protocol
+
+from prescreen.errors import GuardError
+from prescreen.model.prompt import Message
+
+Progress = Callable[[int], None]  # called with the number of newly answered prompts
+
+
+class Completion(NamedTuple):
+    """One answer: the final channel's text, the analysis, why it ended and how many tokens it took."""
+
+    text: str
+    thinking: str = ""
+    finish: Literal["stop", "length", "error"] = "stop"
+    tokens: int = 0
+    error: str = ""
+
+
+class Engine(Protocol):
+    """What draws completions. Answers come in the order of the prompts."""
+
+    name: str
+
+    def generate(
+        self,
+        prompts: Sequence[list[Message]],
+        *,
+        schema: dict[str, Any] | None = None,
+        max_tokens: int = 640,
+        progress: Progress | None = None,
+    ) -> list[Completion]: ...
+
+
+class ScriptedEngine:
+    """Answers from a function: the fake at the seam, for tests and the demo of a failing model."""
+
+    def __init__(self, answer: Callable[[list[Message]], str | Completion], name: str = "scripted") -> None:
+        self.answer, self.name = answer, name
+
+    def generate(
+        self,
+        prompts: Sequence[list[Message]],
+        *,
+        schema: dict[str, Any] | None = None,
+        max_tokens: int = 640,
+        progress: Progress | None = None,
+    ) -> list[Completion]:
+        completions = []
+        for messages in prompts:
+            try:
+                answer = self.answer(messages)
+            except Exception as error:  # any fault of a model is a case for a human, never a crash of the queue
+                answer = Completion("", finish="error", error=f"{type(error).__name__}: {error}")
+            completions.append(answer if isinstance(answer, Completion) else Completion(answer))
+            if progress:
+                progress(1)
+        return completions
+
+
+class TransformersEngine:
+    """Batched greedy decoding in this process, with the final channel held to the schema."""
+
+    def __init__(self, model: Any, tokenizer: Any, name: str, *, batch_size: int = 32, thinking: int = 96) -> None:
+        """`thinking` is the analysis budget in tokens; an analysis that runs over it is closed."""
+        self.model, self.tokenizer, self.name = model.eval(), tokenizer, name
+        self.batch_size, self.thinking = batch_size, thinking
+
+    def generate(
+        self,
+        prompts: Sequence[list[Message]],
+        *,
+        schema: dict[str, Any] | None = None,
+        max_tokens: int = 640,
+        progress: Progress | None = None,
+    ) -> list[Completion]:
+        from prescreen.model.constrain import Grammar
+        from prescreen.model.prompt import encode_pieces, render_prompt
+
+        grammar = Grammar(self.tokenizer, self.model.config.vocab_size, schema) if schema else None
+        encoded = [encode_pieces(render_prompt(messages), self.tokenizer).ids for messages in prompts]
+        answers: dict[int, Completion] = {}
+        for batch in by_length(encoded, self.batch_size):
+            completions = self._batch([encoded[i] for i in batch], grammar, max_tokens)
+            answers.update(zip(batch, completions, strict=True))
+            if progress:
+                progress(len(batch))
+        return [answers[i] for i in range(len(prompts))]
+
+    def _batch(self, prompts: list[list[int]], grammar: Any, max_tokens: int) -> list[Completion]:
+        import torch
+
+        from prescreen.model.constrain import TurnConstraint
+        from prescreen.model.tokenizer import PAD
+        from prescreen.model.weights import stop_ids
+
+        width = max(map(len, prompts))
+        pad = self.tokenizer.token_to_id(PAD)
+        device = self.model.device
+        ids = torch.tensor([[pad] * (width - len(p)) + p for p in prompts], device=device)
+        mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts], device=device)
+        constraint = TurnConstraint(len(prompts), width, self.tokenizer, grammar, self.thinking)
+        with torch.inference_mode():
+            output = self.model.generate(
+                ids,
+                attention_mask=mask,
+                max_new_tokens=max_tokens,
+                do_sample=False,
+                logits_processor=[constraint],
+                eos_token_id=stop_ids(self.tokenizer),
+                pad_token_id=pad,
+            )
+        return [self._read(row) for row in output[:, width:].tolist()]
+
+    def _read(self, ids: list[int]) -> Completion:
+        from prescreen.model.prompt import split_channels
+        from prescreen.model.weights import stop_ids
+
+        stops = set(stop_ids(self.tokenizer))
+        end = next((i for i, token in enumerate(ids) if token in stops), None)
+        used = ids if end is None else ids[:end]
+        thinking, text = split_channels(used, self.tokenizer)
+        return Completion(text, thinking, "length" if end is None else "stop", len(used))
+
+
+def by_length(encoded: Sequence[Sequence[int]], size: int) -> Iterator[list[int]]:
+    """Indices in batches of similar length, longest first, so that a batch pads little."""
+    order = sorted(range(len(encoded)), key=lambda i: -len(encoded[i]))
+    for start in range(0, len(order), size):
+        yield order[start : start + size]
+
+
+class OpenAIEngine:
+    """Any OpenAI-compatible chat server (vLLM, llama.cpp) the user names; needs the `server` extra."""
+
+    def __init__(self, url: str, model: str, *, key: str = "none", timeout_s: float = 120.0) -> None:
+        from openai import OpenAI
+
+        self.name = f"{model} at {url}"
+        self.model = model
+        self.client = OpenAI(base_url=url, api_key=key, timeout=timeout_s, max_retries=1)
+
+    def generate(
+        self,
+        prompts: Sequence[list[Message]],
+        *,
+        schema: dict[str, Any] | None = None,
+        max_tokens: int = 640,
+        progress: Progress | None = None,
+    ) -> list[Completion]:
+        completions = []
+        for messages in prompts:
+            completions.append(self._ask(messages, schema, max_tokens))
+            if progress:
+                progress(1)
+        return completions
+
+    def _ask(self, messages: list[Message], schema: dict[str, Any] | None, max_tokens: int) -> Completion:
+        from openai import OpenAIError
+
+        extra: dict[str, Any] = {}
+        if schema:
+            form = {"name": "draft", "schema": schema, "strict": True}
+            extra["response_format"] = {"type": "json_schema", "json_schema": form}
+        try:
+            answer = self.client.chat.completions.create(
+                model=self.model,
+                messages=messages,
+                max_tokens=max_tokens,
+                temperature=0,
+                **extra,  # type: ignore[arg-type]
+            )
+        except OpenAIError as error:
+            return Completion("", finish="error", error=f"{type(error).__name__}: {error}")
+        choice = answer.choices[0]
+        tokens = answer.usage.completion_tokens if answer.usage else 0
+        finish: Literal["stop", "length"] = "length" if choice.finish_reason == "length" else "stop"
+        return Completion(choice.message.content or "", "", finish, tokens)
+
+
+def load_engine(where: str | Path, *, batch_size: int = 32, thinking: int = 96) -> TransformersEngine:
+    """An in-process engine for `twin`, a model folder or a training run."""
+    import torch
+
+    from prescreen.model.weights import load_model
+
+    on_gpu = torch.cuda.is_available()
+    model, tokenizer, folder = load_model(where, torch.bfloat16 if on_gpu else torch.float32)
+    if model.config._experts_implementation == "batched_mm":
+        raise GuardError("experts implementation batched_mm copies the experts for every token; it is never used")
+    return TransformersEngine(
+        model.to("cuda") if on_gpu else model,
+        tokenizer,
+        str(folder),
+        batch_size=batch_size,
+        thinking=thinking,
+    )

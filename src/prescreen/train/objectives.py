@@ -1,0 +1,84 @@
+"""The two objectives: cross-entropy and DPO, both from hidden states of packed rows.
+
+Each returns a sum; the trainer divides by the items of the whole step. Knows nothing about the loop.
+"""
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from prescreen.model.loss import IGNORE, sum_cross_entropy, token_logprobs
+
+Batch = dict[str, Tensor]
+
+
+def hidden_states(model: nn.Module, batch: Batch) -> Tensor:
+    """Final hidden states of one packed row, [N, h]; the vocabulary head is left to the loss."""
+    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
+    output = inner.model(
+        input_ids=batch["input_ids"],
+        position_ids=batch["position_ids"],
+        documents=batch["documents"],
+        use_cache=False,
+    )
+    return output.last_hidden_state[0]
+
+
+def head_weight(model: nn.Module) -> Tensor:
+    """The vocabulary head, [V, h]."""
+    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
+    return inner.lm_head.weight
+
+
+def cross_entropy(model: nn.Module, batch: Batch) -> Tensor:
+    """Summed negative log-likelihood of the trained tokens."""
+    return sum_cross_entropy(hidden_states(model, batch), head_weight(model), batch["targets"][0])
+
+
+def count_tokens(batch: Batch) -> int:
+    """Trained tokens of a row."""
+    return int((batch["targets"] != IGNORE).sum())
+
+
+def document_logprobs(model: nn.Module, batch: Batch) -> Tensor:
+    """Log-probability of each document's trained tokens, [D]."""
+    scores = token_logprobs(hidden_states(model, batch), head_weight(model), batch["targets"][0])
+    owner = torch.repeat_interleave(torch.arange(len(batch["documents"]), device=scores.device), batch["documents"])
+    return torch.zeros(len(batch["documents"]), device=scores.device).index_add(0, owner, scores)
+
+
+def count_pairs(batch: Batch) -> int:
+    """Preference pairs of a row: documents alternate chosen, rejected."""
+    return len(batch["documents"]) // 2
+
+
+def dpo(beta: float, reference: Tensor) -> Callable[[nn.Module, Batch], Tensor]:
+    """Rafailov et al. 2023, eq. 7. `reference` [pairs, 2]: log-probs of chosen and rejected before training."""
+
+    def objective(model: nn.Module, batch: Batch) -> Tensor:
+        policy = document_logprobs(model, batch).reshape(-1, 2)
+        gains = policy - reference.to(policy.device)[batch["units"]]
+        return -F.logsigmoid(beta * (gains[:, 0] - gains[:, 1])).sum()
+
+    return objective
+
+
+def kto(beta: float, reference: Tensor) -> Callable[[nn.Module, Batch], Tensor]:
+    """Ethayarajh et al. 2024 with the reference point of the step's own pairs.
+
+    Chosen and rejected are judged apart: each is pushed above or below the mean gain of the row, not of its
+    twin, so that a pair whose rejected answer is merely clumsy does not dominate.
+    """
+
+    def objective(model: nn.Module, batch: Batch) -> Tensor:
+        policy = document_logprobs(model, batch).reshape(-1, 2)
+        gains = policy - reference.to(policy.device)[batch["units"]]
+        point = gains.detach().mean().clamp(min=0)
+        losses = (1 - torch.sigmoid(beta * (gains[:, 0] - point))) + (
+            1 - torch.sigmoid(beta * (point - gains[:, 1]))
+        )
+        return losses.sum()
+
+    return objective

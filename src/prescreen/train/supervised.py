@@ -1,0 +1,108 @@
+"""Cross-entropy stages: pretrain, cpt, sft and instruct are one module and four recipes.
+
+Reads a data run and a parent model, trains all weights or an adapter, and leaves a model with its lineage.
+"""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from prescreen.config import Recipe
+from prescreen.errors import GuardError
+from prescreen.model.shape import TwinShape
+from prescreen.run import Run, read_jsonl
+from prescreen.train.settings import Lora, Optimisation
+
+
+class SupervisedRecipe(Recipe):
+    """One cross-entropy stage. `inputs`: data, and parent unless `base` names a model."""
+
+    stage: Literal["pretrain", "cpt", "sft", "instruct"]
+    base: str | None = Field(None, description="`twin` or a model folder; leave out when inputs.parent is a run")
+    rows: str = Field(description="file below train/ and valid/ of the data run, without .jsonl")
+    tasks: list[str] = Field([], description="keep only these tasks; empty: all")
+    max_rows: int = Field(0, ge=0, description="use at most this many rows; 0: all")
+    max_length: int = Field(
+        2048,
+        ge=16,
+        description="longest document in tokens; plain text is split, a longer dialogue is left out and counted",
+    )
+    method: Literal["full", "lora"] = Field("lora", description="train every weight, or an adapter")
+    lora: Lora = Lora()
+    optimisation: Optimisation = Optimisation()
+    twin: TwinShape | None = Field(None, description="pretrain only: the shape of a new model")
+
+    @model_validator(mode="after")
+    def _one_start(self) -> "SupervisedRecipe":
+        starts = [self.base is not None, "parent" in self.inputs, self.twin is not None]
+        if sum(starts) != 1:
+            raise ValueError("name exactly one start: base, inputs.parent or twin")
+        if (self.twin is not None) != (self.stage == "pretrain"):
+            raise ValueError("stage pretrain, and only it, needs twin")
+        if "data" not in self.inputs:
+            raise ValueError("inputs.data must name the data run")
+        return self
+
+    def external(self) -> list[Path]:
+        from prescreen.model.files import weight_files
+
+        return weight_files(self.base) if self.base else []
+
+
+def main(recipe: SupervisedRecipe, run: Run) -> None:
+    """Train and save; metrics hold losses, perplexities before and after, counts and speed."""
+    from prescreen.train import documents, start
+    from prescreen.train.objectives import count_tokens, cross_entropy
+    from prescreen.train.trainer import fit
+
+    data = run.inputs["data"].folder
+    begun = start.begin(recipe, run)
+    train, left_out = documents.read_rows(recipe, data / "train" / f"{recipe.rows}.jsonl", begun.tokenizer)
+    valid, _ = documents.read_rows(recipe, data / "valid" / f"{recipe.rows}.jsonl", begun.tokenizer)
+    if not train:
+        raise GuardError(f"{data}/train/{recipe.rows}.jsonl: no row to train on for stage {recipe.stage}")
+    before = measure_perplexity(begun, data, recipe.max_length)
+    metrics = fit(
+        begun.model,
+        [[d] for d in train],
+        [[d] for d in valid],
+        cross_entropy,
+        count_tokens,
+        recipe.optimisation,
+        run,
+    )
+    after = measure_perplexity(begun, data, recipe.max_length)
+    outputs = start.save(begun, recipe, run)
+    run.finish(
+        [*outputs, run.folder / "log.jsonl"],
+        {
+            **metrics,
+            "num_documents": len(train),
+            "num_left_out": left_out,
+            "perplexity": {"before": before, "after": after},
+        },
+    )
+
+
+def measure_perplexity(begun: Any, data: Path, max_length: int) -> dict[str, float]:
+    """exp(mean token loss) on the data run's held-out texts, medical and general apart."""
+    import math
+
+    from prescreen.train.documents import split_text
+    from prescreen.train.objectives import count_tokens, cross_entropy
+    from prescreen.train.packing import PackedRows
+    from prescreen.train.trainer import mean_loss
+
+    path = data / "test" / "cpt.jsonl"
+    if not path.exists():
+        return {}
+    kinds: dict[str, list[Any]] = {}
+    for row in read_jsonl(path):
+        kinds.setdefault(row["kind"], []).extend(
+            [document] for document in split_text(row["text"], begun.tokenizer, max_length)
+        )
+    return {
+        kind: math.exp(mean_loss(begun.model, PackedRows(units, 8192, 1, 0), cross_entropy, count_tokens))
+        for kind, units in sorted(kinds.items())
+    }

@@ -1,0 +1,217 @@
+"""The stages on a toy data run: they learn, resume after a kill, and leave models that read back equal."""
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from prescreen.config import Recipe
+from prescreen.errors import GuardError
+from prescreen.model.shape import TwinShape
+from prescreen.model.weights import load_model
+from prescreen.run import Run, read_jsonl
+from prescreen.train import export, preference, start, supervised
+from prescreen.train.documents import turn_documents
+from prescreen.train.preference import PreferenceRecipe
+from prescreen.train.settings import Lora, Optimisation
+from prescreen.train.supervised import SupervisedRecipe
+from prescreen.train.trainer import check_model
+
+SMALL = TwinShape(layers=2, hidden=32, intermediate=32, experts=2, heads=4, kv_heads=2, head_dim=8, window=16)
+BRIEF = Optimisation(
+    learning_rate=2e-3, tokens_per_row=1024, warmup_steps=1, epochs=4, max_steps=12, log_every=1, save_every=0
+)
+FAST = Optimisation(learning_rate=1e-2, tokens_per_row=512, warmup_steps=2, epochs=3, log_every=1, save_every=2)
+WORDS = ("chest pain", "headache", "cough", "a rash", "fever", "back pain")
+
+
+class DataRecipe(Recipe):
+    pass
+
+
+def row(i):
+    complaint = WORDS[i % 6]
+    answer = {"role": "assistant", "content": f'{{"complaint":"{complaint}"}}', "thinking": complaint}
+    return {
+        "id": str(i),
+        "task": "report",
+        "messages": [{"role": "user", "content": f"I have {complaint} for {i % 9 + 1} days."}, answer],
+    }
+
+
+def pair(i):
+    good = row(i)["messages"][-1]
+    bad = {"role": "assistant", "content": row(i + 1)["messages"][-1]["content"], "thinking": good["thinking"]}
+    return {"id": str(i), "messages": row(i)["messages"][:1], "chosen": [good], "rejected": [bad]}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "01-data"
+    text = [{"text": f"Patients with {w} and {v} see the nurse.", "kind": "medical"} for w in WORDS for v in WORDS]
+    everything = [{"text": json.dumps(row(i)), "kind": "medical"} for i in range(18)]
+    files = {
+        "train/cpt": [*text, *everything], "valid/cpt": text[:5], "test/cpt": text[:5],
+        "train/sft": [row(i) for i in range(40)], "valid/sft": [row(i) for i in range(6)],
+        "train/preference": [pair(i) for i in range(12)], "valid/preference": [pair(i) for i in range(4)],
+    }  # fmt: skip
+    for name, rows in files.items():
+        path = folder / f"{name}.jsonl"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("".join(json.dumps(r) + "\n" for r in rows))
+    run = Run(folder, DataRecipe(stage="data"))
+    run.start()
+    run.finish([folder / "train"], {})
+    return run
+
+
+def make(data, name, recipe, **parents):
+    run = Run(data.folder.parent / name, recipe, {"data": data, **parents}, code="test")
+    run.start()
+    return run
+
+
+def carry_out(module, data, name, recipe, **parents):
+    run = make(data, name, recipe, **parents)
+    module.main(recipe, run)
+    return run
+
+
+def supervise(stage, rows, **values):
+    inputs = {"data": "01-data", **values.pop("inputs", {})}
+    return SupervisedRecipe(stage=stage, rows=rows, inputs=inputs, optimisation=values.pop("how", FAST), **values)
+
+
+@pytest.fixture(scope="module")
+def base(data):
+    recipe = supervise("pretrain", "cpt", twin=SMALL, method="full")
+    return carry_out(supervised, data, "02-base", recipe)
+
+
+@pytest.fixture(scope="module")
+def sft(data, base):
+    recipe = supervise("sft", "sft", method="lora", inputs={"parent": "02-base"}, lora=Lora(rank=4), how=BRIEF)
+    return carry_out(supervised, data, "03-sft", recipe, parent=base)
+
+
+def test_pretraining_lowers_perplexity(base):
+    perplexity = base.metrics["perplexity"]
+    assert perplexity["after"]["medical"] < perplexity["before"]["medical"] / 3
+    assert base.metrics["packing_efficiency"] > 0.5
+    assert [r["step"] for r in read_jsonl(base.folder / "log.jsonl")] == list(range(1, base.metrics["steps"] + 1))
+
+
+def test_an_adapter_reads_back_and_merges_equal(data, base, sft):
+    """save -> load -> merge gives the trained model's logits."""
+    assert sft.metrics["valid_loss"]["after"] < sft.metrics["valid_loss"]["before"]
+    ids = torch.randint(0, 200, (1, 30))
+    live = load_model(sft.folder, merge=False).model.eval()
+    merged = load_model(sft.folder).model.eval()
+    plain = load_model(base.folder).model.eval()
+    with torch.no_grad():
+        assert (live(ids).logits - merged(ids).logits).abs().max() < 1e-5
+        assert (plain(ids).logits - merged(ids).logits).abs().max() > 1e-3, "the adapter must change something"
+
+
+def test_dpo_starts_at_ln_2_learns_and_exports(data, sft):
+    recipe = PreferenceRecipe(
+        stage="dpo", inputs={"data": "01-data", "parent": "03-sft"}, lora=Lora(rank=4), optimisation=BRIEF
+    )
+    dpo = carry_out(preference, data, "04-dpo", recipe, parent=sft)
+    first = next(read_jsonl(dpo.folder / "log.jsonl"))
+    assert abs(first["loss"] - 0.6931) < 1e-4
+    assert dpo.metrics["valid_loss"]["before"] == pytest.approx(0.6931, abs=1e-4)
+    assert dpo.metrics["loss"] < 0.6931
+    exported = carry_out(
+        export, data, "05-export",
+        export.ExportRecipe(stage="export", inputs={"data": "01-data", "parent": "04-dpo"}), parent=dpo,
+    )  # fmt: skip
+    assert exported.metrics["drift"]["num_tokens"] > 20
+    assert exported.metrics["drift"]["kl_per_token"] < 0.5
+    load_model(exported.folder)
+
+
+KILLER = """
+import os, signal, sys
+sys.path.insert(0, {tests!r})
+from transformers import TrainerCallback
+import prescreen.train.trainer as trainer
+import test_stages as stages
+from prescreen.run import Run
+
+class Kill(TrainerCallback):
+    def on_step_end(self, args, state, control, **_):
+        if state.global_step == {step}:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+fit = trainer.fit
+trainer.fit = lambda *a, **k: fit(*a, **k, callbacks=[Kill()])
+data = Run(stages.Path({data!r}), stages.DataRecipe(stage="data"))
+recipe = stages.supervise("pretrain", "cpt", twin=stages.SMALL, method="full")
+stages.carry_out(stages.supervised, data, "killed", recipe)
+"""
+
+
+def test_kill_9_then_resume_ends_where_an_uninterrupted_run_does(data, base):
+    """Killed between two checkpoints; the same loss, to the last digit, and the same weights."""
+    script = KILLER.format(tests=str(Path(__file__).parent), step=5, data=str(data.folder))
+    killed = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr[-2000:]
+    recipe = supervise("pretrain", "cpt", twin=SMALL, method="full")
+    run = Run(data.folder.parent / "killed", recipe, {"data": data}, code="test")
+    assert not run.is_current() and list((run.folder / "checkpoints").iterdir())
+    run.start()
+    supervised.main(recipe, run)
+    logs = [list(read_jsonl(r.folder / "log.jsonl")) for r in (base, run)]
+    assert [r["loss"] for r in logs[0]] == [r["loss"] for r in logs[1]]
+    mine, theirs = (load_model(r.folder).model.state_dict() for r in (base, run))
+    assert all(torch.equal(mine[name], theirs[name]) for name in mine)
+
+
+def test_ten_rows_can_be_learnt_by_heart(data, base):
+    how = FAST.model_copy(update={"epochs": 80, "save_every": 0, "tokens_per_row": 2048, "learning_rate": 2e-2})
+    recipe = supervise("sft", "sft", method="full", max_rows=10, how=how, inputs={"parent": "02-base"})
+    run = carry_out(supervised, data, "by-heart", recipe, parent=base)
+    assert list(read_jsonl(run.folder / "log.jsonl"))[-1]["loss"] < 0.05
+
+
+def test_overlong_dialogues_are_left_out_and_counted_never_cut(data, base):
+    recipe = supervise("sft", "sft", method="lora", max_length=90, inputs={"parent": "02-base"}, how=FAST)
+    with pytest.raises(GuardError, match="no row"):
+        carry_out(supervised, data, "overlong", recipe, parent=base)
+
+
+def test_guard_rails(base):
+    model, tokenizer, _ = load_model(base.folder)
+    model.config.router_aux_loss_coef = 0.9
+    with pytest.raises(GuardError, match="router loss"):
+        check_model(model)
+    model.config.router_aux_loss_coef = 0.0
+    model.config._experts_implementation = "sonicmoe"
+    with pytest.raises(GuardError, match="sonicmoe"):
+        check_model(model)
+    model.config._experts_implementation = "eager"
+    with pytest.raises(GuardError, match="fp16"):
+        check_model(model.half())
+    with pytest.raises(GuardError, match="trainable"):
+        check_model(model.float().requires_grad_(False))
+    assert not turn_documents([{"role": "user", "content": "hello"}], tokenizer)
+
+
+def test_the_router_stays_frozen(base):
+    wrapped = start.add_adapter(load_model(base.folder).model, Lora(rank=2))
+    trained = [n for n, p in wrapped.named_parameters() if p.requires_grad]
+    assert trained and not any("router" in n for n in trained)
+    assert any("experts" in n for n in trained) and any("q_proj" in n for n in trained)
+
+
+@pytest.mark.parametrize(
+    "values", [{}, {"base": "twin", "inputs": {"parent": "x"}}, {"twin": SMALL}], ids=["none", "two", "twin"]
+)
+def test_a_stage_has_exactly_one_start(values):
+    with pytest.raises(ValueError, match="start|pretrain"):
+        supervise("sft", "sft", **values)
