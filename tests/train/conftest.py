@@ -8,7 +8,7 @@ from prescreen.model.tokenizer import PAD, RETURN, build_tokenizer, select_token
 
 TEXT = """system developer user assistant analysis final commentary You are ChatGPT, a large language model trained
 by OpenAI. Knowledge cutoff: 2024-06 Current date: 2026-01-01 Reasoning: low # Valid channels: analysis, commentary,
-final. Channel must be included for every message. # Instructions Review the history, analyse the symptoms and draft.
+final. Channel must be included for every message. # Instructions Review the history, analyse and draft.
 I have chest pain and shortness of breath since this morning, my left arm hurts. {"summary":"x","acuity":"high"}"""
 SMALL = TwinShape(layers=2, hidden=32, intermediate=32, experts=4, heads=4, kv_heads=2, head_dim=8, window=16)
 

@@ -15,10 +15,10 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from prescreen.model.prompt import encode_plain
+from prescreen.model.harmony import encode_plain
 from prescreen.model.tokenizer import RETURN
 
-COMPACT = {"whitespace_flexible": False, "item_separator": ",", "key_separator": ":"}
+COMPACT: Any = {"whitespace_flexible": False, "item_separator": ",", "key_separator": ":"}
 
 
 class Grammar:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol
 
 from prescreen.errors import GuardError
-from prescreen.model.prompt import Message
+from prescreen.model.harmony import Message
 
 Progress = Callable[[int], None]  # called with the number of newly answered prompts
 
@@ -82,7 +82,7 @@ class TransformersEngine:
         progress: Progress | None = None,
     ) -> list[Completion]:
         from prescreen.model.constrain import Grammar
-        from prescreen.model.prompt import encode_pieces, render_prompt
+        from prescreen.model.harmony import encode_pieces, render_prompt
 
         grammar = Grammar(self.tokenizer, self.model.config.vocab_size, schema) if schema else None
         encoded = [encode_pieces(render_prompt(messages), self.tokenizer).ids for messages in prompts]
@@ -120,7 +120,7 @@ class TransformersEngine:
         return [self._read(row) for row in output[:, width:].tolist()]
 
     def _read(self, ids: list[int]) -> Completion:
-        from prescreen.model.prompt import split_channels
+        from prescreen.model.harmony import split_channels
         from prescreen.model.weights import stop_ids
 
         stops = set(stop_ids(self.tokenizer))

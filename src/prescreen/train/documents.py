@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 from tokenizers import Tokenizer
 
 from prescreen.errors import GuardError
+from prescreen.model.harmony import Message, encode_pieces, encode_plain, render_turns
 from prescreen.model.loss import IGNORE
-from prescreen.model.prompt import Message, encode_pieces, encode_plain, render_turns
 from prescreen.model.tokenizer import END_OF_TEXT, RETURN
 from prescreen.run import read_jsonl
 from prescreen.train.packing import Document

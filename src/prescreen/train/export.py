@@ -18,6 +18,7 @@ class ExportRecipe(Recipe):
 
     stage: Literal["export"]
     storage: Literal["dense", "mxfp4"] = Field("mxfp4", description="mxfp4 is what vLLM and llama.cpp expect")
+    rows: str = Field("sft", description="file below valid/ of the data run, without .jsonl")
     num_rows: int = Field(32, ge=1, description="held-out rows on which the drift is measured")
 
 
@@ -30,7 +31,8 @@ def main(recipe: ExportRecipe, run: Run) -> None:
     folder = run.folder / "model"
     weights.save_model(merged, tokenizer, folder, recipe.storage)
     exported = weights.load_dense(folder)
-    rows = list(read_jsonl(run.inputs["data"].folder / "valid" / "sft.jsonl"))[: recipe.num_rows]
+    held_out = read_jsonl(run.inputs["data"].folder / "valid" / f"{recipe.rows}.jsonl")
+    rows = [row for row in held_out if "messages" in row][: recipe.num_rows]
     if not rows:
         raise RunError(f"{run.inputs['data'].folder}: no held-out rows to measure the export on")
     run.finish([folder], {"drift": measure_drift(merged, exported, tokenizer, rows), "storage": recipe.storage})

@@ -5,7 +5,7 @@ A full stage leaves `model/`; an adapter stage leaves `adapter/` and `base.json`
 
 import os
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from tokenizers import Tokenizer
@@ -29,7 +29,7 @@ class Begun(NamedTuple):
 
     model: nn.Module
     tokenizer: Tokenizer
-    base: Path | Literal["twin"] | None
+    base: str | Path | None
 
 
 def compute_dtype() -> torch.dtype:

@@ -80,7 +80,8 @@ def main(recipe: SupervisedRecipe, run: Run) -> None:
             **metrics,
             "num_documents": len(train),
             "num_left_out": left_out,
-            "perplexity": {"before": before, "after": after},
+            "perplexity_before": before,
+            "perplexity": after,
         },
     )
 

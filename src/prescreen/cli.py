@@ -1,0 +1,205 @@
+"""The verbs. Knows typer, the table of stages and how to talk to a person; the work is done elsewhere.
+
+Everything heavy is imported inside the verb that needs it, so `--help` is instant.
+"""
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from prescreen.errors import PrescreenError
+
+if TYPE_CHECKING:
+    from prescreen.pipeline import Outcome
+
+STAGES: dict[str, str] = {
+    "data": "prescreen.data.build:DataRecipe",
+    "corpus": "prescreen.data.corpus:CorpusRecipe",
+    "pretrain": "prescreen.train.supervised:SupervisedRecipe",
+    "cpt": "prescreen.train.supervised:SupervisedRecipe",
+    "sft": "prescreen.train.supervised:SupervisedRecipe",
+    "instruct": "prescreen.train.supervised:SupervisedRecipe",
+    "dpo": "prescreen.train.preference:PreferenceRecipe",
+    "export": "prescreen.train.export:ExportRecipe",
+    "evals": "prescreen.evals.suite:EvalsRecipe",
+    "gate": "prescreen.evals.gate:GateRecipe",
+}
+
+# Before torch loads: spinning OpenMP threads ruin a shared CPU, and nothing may reach for a network.
+ENVIRONMENT = {
+    "OMP_WAIT_POLICY": "passive",
+    "GOMP_SPINCOUNT": "0",
+    "HF_HUB_OFFLINE": "1",
+    "TRANSFORMERS_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+}
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+RunsFolder = Annotated[Path, typer.Option("--runs", help="Where runs are kept.")]
+
+
+@app.callback()
+def describe() -> None:
+    """Tune, evaluate and gate a clinic's own triage assistant, on its own hardware."""
+
+
+@app.command()
+def doctor(
+    path: Annotated[
+        Path | None,
+        typer.Argument(metavar="[RECIPE_OR_FOLDER]", help="Recipes whose memory needs to estimate."),
+    ] = None,
+    model: Annotated[Path | None, typer.Option(help="A gpt-oss folder to look at.")] = None,
+    hashes: Annotated[bool, typer.Option("--hash", help="Also compute the SHA-256 of its weights.")] = False,
+    runs: RunsFolder = Path("runs"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """Say what fits on this machine before anything starts; exit code 1 when something must be mended."""
+    from prescreen.doctor import check_needs, examine, find_devices, print_signs
+
+    signs = examine(model, runs, hashes=hashes)
+    if path is not None:
+        from prescreen.pipeline import load_steps
+        from prescreen.sizing import size_steps
+
+        storage: Literal["bfloat16", "float32"] = "bfloat16" if len(find_devices()) > 1 else "float32"
+        signs += check_needs(size_steps(load_steps(path, STAGES), storage))
+    print_signs(signs, as_json=as_json)
+    if any(sign.state == "fault" for sign in signs):
+        raise typer.Exit(1)
+
+
+@app.command()
+def check(
+    paths: Annotated[list[Path], typer.Argument(metavar="RECIPE_OR_FOLDER...", help="Recipes to validate.")],
+) -> None:
+    """Validate recipes without running them."""
+    from prescreen.pipeline import check_inputs, load_steps
+
+    for path in paths:
+        steps = load_steps(path, STAGES)
+        if path.is_dir():
+            check_inputs(steps, path)
+        print(f"{path}: {len(steps)} recipe{'s' if len(steps) > 1 else ''} fine")
+
+
+@app.command()
+def run(
+    path: Annotated[Path, typer.Argument(metavar="RECIPE_OR_FOLDER", help="One recipe file or a folder of them.")],
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[KEY=VALUE]...", help="Settings to change, e.g. sft.seed=1."),
+    ] = None,
+    runs: RunsFolder = Path("runs"),
+) -> None:
+    """Run a recipe, or a folder of them in order; what is finished and unchanged is skipped."""
+    from prescreen.pipeline import check_inputs, load_steps, parse_overrides, run_steps
+
+    steps = load_steps(path, STAGES, parse_overrides(overrides or []))
+    folder = path.resolve() if path.is_dir() else path.resolve().parent
+    if path.is_dir():
+        check_inputs(steps, path)
+    try:
+        outcomes = run_steps(steps, runs / folder.name, STAGES, say_progress)
+    except KeyboardInterrupt:
+        print("\nprescreen: interrupted; run again to resume", file=sys.stderr)
+        raise typer.Exit(130) from None
+    if path.is_dir():
+        from prescreen.summary import print_summary
+
+        print_summary(outcomes, folder / "sample.json")
+
+
+def say_progress(name: str, outcome: "Outcome | None") -> None:
+    """One line when a stage begins and one when it is done."""
+    from rich import print as rich_print
+
+    if outcome is None:
+        rich_print(f"[bold]{name:<14}[/] running ...")
+    elif outcome.skipped:
+        rich_print(f"[bold]{name:<14}[/] unchanged, skipped")
+    else:
+        rich_print(f"[bold]{name:<14}[/] done in {outcome.seconds:.1f} s")
+
+
+@app.command()
+def show(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or a folder of runs.")],
+) -> None:
+    """Show a finished run: inputs, outputs, figures; a changed output is an error."""
+    from prescreen.pipeline import open_run
+    from prescreen.summary import print_run, print_runs
+
+    if run.is_dir() and not (run / "started.json").exists():
+        print_runs(run)
+    else:
+        print_run(open_run(run, STAGES))
+
+
+@app.command()
+def draft(
+    case: Annotated[
+        Path, typer.Argument(metavar="CASE.json", help="One case, or one entry of the request's schema.")
+    ],
+    model: Annotated[str, typer.Option(help="A training run or model folder; `twin` is the tiny base.")] = "twin",
+    rules_only: Annotated[
+        bool, typer.Option("--rules-only", help="Draft by the red-flag rules, without a model.")
+    ] = False,
+) -> None:
+    """Draft the preliminary report for one case and print it; it is a draft for a nurse."""
+    from prescreen.drafting import draft_case, read_case
+
+    print(draft_case(read_case(case), None if rules_only else model).model_dump_json(indent=2))
+
+
+@app.command("eval")
+def evaluate(
+    cases: Annotated[Path, typer.Option("--cases", help="A labelled file: JSON, JSONL or CSV.")],
+    model: Annotated[str | None, typer.Argument(metavar="[RUN_OR_MODEL]", help="What to score.")] = None,
+    mapping: Annotated[Path | None, typer.Option(help="Which column of the file means what (YAML).")] = None,
+    rules_only: Annotated[bool, typer.Option("--rules-only", help="Score the red-flag rules alone.")] = False,
+    out: Annotated[Path, typer.Option(help="Where predictions and metrics are written.")] = Path("runs/eval"),
+) -> None:
+    """Score a model, or the rules alone, on a clinic's own labelled cases."""
+    from prescreen.data.clinic_file import Columns, read_clinic_file
+    from prescreen.evals.score import score_cases
+
+    engine = None
+    found = read_clinic_file(cases, mapping or Columns(), gold=False)
+    if model is not None and not rules_only:
+        from prescreen.model.engine import load_engine
+
+        engine = load_engine(model)
+    score_cases(found, engine, rules_only, out)
+    print(f"predictions and metrics are in {out}")
+
+
+def main() -> None:
+    """Entry point: a fault of the input is one sentence, never a traceback (PRESCREEN_DEBUG=1 shows it)."""
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    try:
+        app()
+    except (PrescreenError, OSError) as error:
+        if os.environ.get("PRESCREEN_DEBUG") == "1":
+            raise
+        print(f"prescreen: {say_fault(error)}", file=sys.stderr)
+        sys.exit(1)
+
+
+def say_fault(error: PrescreenError | OSError) -> str:
+    """One sentence for a person."""
+    if isinstance(error, PrescreenError):
+        return str(error)
+    from prescreen.pipeline import is_disk_full
+
+    if is_disk_full(error):
+        return "the disk is full; free some space and run again"
+    return f"{error.filename or 'a file'}: {error.strerror or error}; mend that and run again"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,233 @@
+"""Stage 1: sources and the clinic's files in; split, checked, licensed rows and a card out.
+
+The order matters: cases are gathered, conflicts and repeats removed, leaks refused, and only then rows made.
+Every file appears whole or not at all.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from prescreen.clinic.case import Case
+from prescreen.config import Recipe, Strict
+from prescreen.data import preference, rows
+from prescreen.data.card import MISSING, count_cases, name_rare, render_card
+from prescreen.data.clean import LEARNED, clean
+from prescreen.data.clinic_file import ClinicFile
+from prescreen.data.gather import Gathered, gather_clinic, gather_sources, limit_rows
+from prescreen.data.records import Pair, Part, Reject, Row, Text, as_line, check_licence
+from prescreen.data.sources import SOURCES, source_files
+from prescreen.data.split import hash_share
+from prescreen.data.synthetic import gather_synthetic, general_replay, medical_prose
+from prescreen.errors import GuardError
+from prescreen.run import Run, hash_file, write_atomic, write_json, write_lines
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=0)]
+MIN_REPLAY = 0.10
+OWN_SHARE = 0.2
+
+
+class CaseCounts(Strict):
+    """Synthetic cases by part; `template` and `condition` are the two held-out test suites."""
+
+    train: Count = 1600
+    valid: Count = 200
+    template: Count = 200
+    condition: Count = 200
+
+
+class TextSizes(Strict):
+    """Characters of medical text by part, and the share of general text mixed in against forgetting."""
+
+    train: Count = 1_000_000
+    valid: Count = 60_000
+    test: Count = 60_000
+    general_share: Annotated[float, Field(ge=MIN_REPLAY, le=0.9)] = 0.12
+
+
+class PairCounts(Strict):
+    """Preference pairs by part."""
+
+    train: Count = 800
+    valid: Count = 100
+
+
+class DataRecipe(Recipe):
+    """Settings of the data stage. A mix gives each task's share of cases that become such a row."""
+
+    stage: Literal["data"] = "data"
+    data_root: Path | None = None
+    sources: tuple[str, ...] = tuple(SOURCES)
+    clinic_files: tuple[ClinicFile, ...] = ()
+    num_cases: CaseCounts = CaseCounts()
+    num_characters: TextSizes = TextSizes()
+    num_pairs: PairCounts = PairCounts()
+    sft_mix: dict[Literal["ask", "symptoms", "report"], Share] = {"ask": 0.3, "symptoms": 0.3, "report": 1.0}
+    instruct_mix: dict[Literal["history", "ask", "report"], Share] = {
+        "history": 0.4,
+        "ask": 0.4,
+        "report": 0.6,
+    }
+    max_row_words: Annotated[int, Field(ge=50)] = 400
+    num_real_rows: Count = 800
+
+    def external(self) -> list[Path]:
+        """Every source and clinic file that is there to be read."""
+        mapped = [f.columns for f in self.clinic_files if isinstance(f.columns, Path)]
+        own = [path for path in (*(f.path for f in self.clinic_files), *mapped) if path.is_file()]
+        return source_files(self.sources, self.data_root) + own
+
+
+def main(recipe: DataRecipe, run: Run) -> None:
+    """Build all parts below the run's folder."""
+    found = Gathered()
+    gather_synthetic(found, recipe.seed, **recipe.num_cases.model_dump())
+    gather_sources(found, recipe.sources, recipe.data_root, recipe.max_row_words)
+    gather_clinic(found, recipe.clinic_files)
+    checks: dict[str, Any] = clean(found)
+    limit_rows(found, recipe.num_real_rows)
+    written = Written(run.folder)
+    taken: set[str] = set()  # no text may stand in two parts: what is tested is drawn first
+    for part in ("test", "valid", "train"):
+        texts = fill_texts(recipe, part, found.texts.get(part, []), taken)
+        replay = general_replay(recipe.seed, part, texts, recipe.num_characters.general_share, taken)
+        checks[f"general replay, {part}"] = f"{check_replay(texts, replay, part):.1%} of characters"
+        written.write(f"{part}/cpt.jsonl", mingle([*texts, *replay]), lambda text: text.kind)
+    for part in LEARNED:
+        sft, instruct, pairs = make_rows(recipe, found, part)
+        checks[f"chosen to rejected length, {part}"] = f"{preference.check_lengths(pairs):.2f}"
+        written.write(f"{part}/sft.jsonl", mingle(sft), lambda row: row.task)
+        written.write(f"{part}/instruct.jsonl", mingle(instruct), lambda row: row.task)
+        written.write(f"{part}/preference.jsonl", pairs, lambda pair: pair.reason)
+    written.write_cases("train/cases.jsonl", found.cases["train"])
+    for suite, cases in found.suites.items():
+        written.write_cases(f"test/{suite}.jsonl", cases)
+    written.write("rejects.jsonl", found.rejects, lambda reject: reject.source)
+    card = make_card(recipe, found, written, checks)
+    write_json(run.folder / "card.json", card)
+    write_atomic(run.folder / "card.md", render_card(card))
+    outputs = [run.folder / name for name in (*written.files, "card.json", "card.md")]
+    run.finish(outputs, {name: f["rows"] for name, f in written.files.items()})
+
+
+def make_rows(recipe: DataRecipe, found: Gathered, part: Part) -> tuple[list[Row], list[Row], list[Pair]]:
+    """The supervised, instruction and preference rows of one part."""
+    cases = sorted(found.cases.get(part, []), key=lambda case: hash_share("order", case.id))
+    real = found.rows.get(part, [])
+    sft = [row for case in cases for row in rows.case_rows(case, rows.SFT, recipe.sft_mix)]
+    instruct = [row for case in cases for row in rows.case_rows(case, rows.INSTRUCT, recipe.instruct_mix)]
+    refusals = [row for row in real if row.source == "med_safety_bench"]
+    pairs = preference.draw_all(cases, refusals, getattr(recipe.num_pairs, part))
+    return sft, instruct + real, pairs
+
+
+def fill_texts(recipe: DataRecipe, part: Part, foreign: Sequence[Text], taken: set[str]) -> list[Text]:
+    """Medical text of one part: a fifth of it, and what foreign sources leave open, is our own."""
+    wanted: int = getattr(recipe.num_characters, part)
+    chosen = choose_texts(foreign, round(wanted * (1 - OWN_SHARE)), taken)
+    left = wanted - sum(len(text.text) for text in chosen)
+    return [*chosen, *medical_prose(recipe.seed, part, left, taken)]
+
+
+def choose_texts(texts: Sequence[Text], num_characters: int, taken: set[str]) -> list[Text]:
+    """A sample of whole documents of about so many characters, drawn by hash from all sources alike, none twice."""
+    chosen, total = [], 0
+    for text in sorted(texts, key=lambda text: hash_share("text", text.id)):
+        if total + len(text.text) > num_characters:
+            break
+        if text.text in taken:
+            continue
+        taken.add(text.text)
+        chosen.append(text)
+        total += len(text.text)
+    return chosen
+
+
+def mingle(records: Iterable[Any]) -> list[Any]:
+    """Records in an order that depends on their names alone."""
+    return sorted(records, key=lambda record: hash_share("mingle", record.id))
+
+
+def check_replay(medical: Sequence[Text], general: Sequence[Text], part: str) -> float:
+    """Share of general text by characters; GuardError below a tenth, where a model forgets plain speech."""
+    theirs, ours = sum(len(t.text) for t in general), sum(len(t.text) for t in medical)
+    share = theirs / (theirs + ours) if theirs + ours else 1.0
+    if share < MIN_REPLAY:
+        raise GuardError(f"{part}: only {share:.1%} of the text is general; lower num_characters.{part}")
+    return share
+
+
+class Written:
+    """The files of a build as they are written, counted by what tells their rows apart."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.files: dict[str, dict[str, Any]] = {}
+        self.used: Counter[tuple[str, str]] = Counter()
+
+    def write(self, name: str, records: Sequence[Any], by: Callable[[Any], str]) -> None:
+        """Write one file whole, licences checked row by row."""
+        lines = []
+        for record in records:
+            if not isinstance(record, Reject):
+                check_licence(record.licence, record.source, record.id)
+                self.used[record.source, record.licence] += 1
+            lines.append(as_line(record))
+        self._write(name, lines, Counter(by(record) for record in records))
+
+    def write_cases(self, name: str, cases: Sequence[Case]) -> None:
+        """Write a test suite: one case with its label a line."""
+        for case in cases:
+            check_licence(case.licence, case.source, case.id)
+            self.used[case.source, case.licence] += 1
+        by = Counter(case.label.acuity.value for case in cases if case.label)
+        self._write(name, [case.model_dump(mode="json") for case in cases], by)
+
+    def _write(self, name: str, lines: Iterable[Mapping[str, Any]], by: Mapping[str, int]) -> None:
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        count = 0
+        with write_lines(path) as handle:
+            for count, line in enumerate(lines, 1):  # noqa: B007
+                handle.write(json.dumps(line, ensure_ascii=False) + "\n")
+        self.files[name] = {"rows": count, "by": dict(sorted(by.items()))}
+
+
+def make_card(recipe: DataRecipe, found: Gathered, written: Written, checks: Mapping[str, Any]) -> dict[str, Any]:
+    """All a reader must know before learning from this build."""
+    entries: dict[str, dict[str, Any]] = {}
+    for (name, licence), used in sorted(written.used.items()):
+        source = SOURCES.get(name)
+        entries[name] = {
+            "licence": licence,
+            "used": used,
+            "gives": source.gives if source else "cases" if name.startswith("clinic:") else "cases and text",
+            "origin": source.origin if source else "the clinic" if name.startswith("clinic:") else "this project",
+            "handled": source.handled if source else "",
+        }
+    train = found.cases.get("train", [])
+    return {
+        "seed": recipe.seed,
+        "sources": entries,
+        "skipped": found.skipped,
+        "files": written.files,
+        "cases": {part: count_cases(cases) for part, cases in found.cases.items()},
+        "missing": list(MISSING),
+        "under_represented": name_rare(train),
+        "checks": dict(checks),
+        "rejected": dict(Counter(f"{r.source}: {_kind(r.reason)}" for r in found.rejects).most_common()),
+        "external": {str(path): hash_file(path) for path in recipe.external()},
+    }
+
+
+def _kind(reason: str) -> str:
+    """A reason without the names in it, so that reasons can be counted."""
+    for start in ("repeats", "same text, other level", "holds"):
+        if reason.startswith(start):
+            return {"holds": "repeats a test case"}.get(start, start)
+    return reason if len(reason) < 120 else "unreadable record"

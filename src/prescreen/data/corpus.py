@@ -1,0 +1,105 @@
+"""The tiny twin's pre-training corpus: generated text that teaches language, copying and JSON, but no triage.
+
+A stand-in for what a large base model already knows. Conversations, everyday English and abstraction exercises
+(what was said, as JSON) come from training templates and training conditions only; no level, no red flag, no
+differential and no next step is in any of it.
+"""
+
+import itertools
+import json
+import random
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from prescreen.clinic.case import Case
+from prescreen.config import Recipe
+from prescreen.data.synthesize import general_texts, medical_texts, synthesize_cases
+from prescreen.model.prompt import case_text, dialogue_messages
+from prescreen.run import Run, write_lines
+
+ABSTRACT = "Copy what was said into JSON: summary, history, findings."
+KNOWN = {"summary", "history", "findings"}
+PARTS = ("train", "valid", "test")
+
+
+class CorpusRecipe(Recipe):
+    """How much generated text of each kind."""
+
+    stage: Literal["corpus"]
+    num_cases: int = Field(6000, ge=10, description="cases told as a conversation and as an abstraction exercise")
+    num_general: int = Field(3000, ge=10, description="everyday texts")
+    num_lexicon: int = Field(1500, ge=0, description="texts about symptoms and their lay names")
+    held_out: int = Field(60, ge=1, description="documents of each kind kept for validation and for test")
+    vocabulary: Path = Field(description="ids of the full vocabulary the twin keeps, one a line")
+
+    def external(self) -> list[Path]:
+        return [self.vocabulary]
+
+
+def main(recipe: CorpusRecipe, run: Run) -> None:
+    """Write train, valid and test/cpt.jsonl and the vocabulary's ids."""
+    kinds = [list(abstractions(recipe)), list(conversations(recipe)), list(everyday(recipe)), list(lexicon(recipe))]
+    outputs = []
+    for number, part in enumerate(PARTS):
+        rows = []
+        for kind in kinds:
+            start = (number - 1) * recipe.held_out if number else 2 * recipe.held_out
+            rows += kind[start : start + recipe.held_out] if number else kind[start:]
+        if part == "test":
+            rows = [row for row in rows if "text" in row]
+        random.Random(recipe.seed).shuffle(rows)
+        path = run.folder / part / "cpt.jsonl"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with write_lines(path) as handle:
+            handle.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        outputs.append(path)
+    listed = run.folder / "vocabulary.txt"
+    listed.write_text(recipe.vocabulary.read_text())
+    run.finish([*outputs, listed], {"num_documents": sum(map(len, kinds))})
+
+
+def train_cases(recipe: CorpusRecipe) -> list[Case]:
+    """Cases in the training templates; their seed lies far from every data recipe's."""
+    return list(synthesize_cases(recipe.seed + 100_000, recipe.num_cases, "train"))
+
+
+def abstractions(recipe: CorpusRecipe) -> Any:
+    """Chats whose answer copies the case into the first three fields of a draft."""
+    for case in train_cases(recipe):
+        assert case.label is not None and case.label.draft is not None
+        copied = case.label.draft.model_dump(mode="json", include=KNOWN)
+        yield {
+            "messages": [
+                {"role": "developer", "content": ABSTRACT},
+                {"role": "user", "content": case_text(case)},
+                {"role": "assistant", "content": json.dumps(copied, ensure_ascii=False, separators=(",", ":"))},
+            ]
+        }
+
+
+def conversations(recipe: CorpusRecipe) -> Any:
+    """Every fourth case as plain text, every eighth also as the chat it was."""
+    for number, case in enumerate(train_cases(recipe)):
+        if number % 4 == 0:
+            yield {"text": case_text(case), "kind": "medical"}
+        if number % 8 == 1 and any(turn.speaker == "assistant" for turn in case.turns):
+            yield {"messages": dialogue_messages(case)}
+
+
+def everyday(recipe: CorpusRecipe) -> Any:
+    """General English."""
+    return itertools.islice(general_texts(recipe.seed + 100_000, recipe.num_general, "train"), recipe.num_general)
+
+
+def lexicon(recipe: CorpusRecipe) -> Any:
+    """Texts on symptoms and their lay names, without the paragraphs that weigh urgency."""
+    texts = medical_texts(recipe.seed + 100_000, recipe.num_lexicon, "train")
+    return (text for text in texts if not mentions_urgency(text["text"]))
+
+
+def mentions_urgency(text: str) -> bool:
+    """Whether a text names a level or how soon someone must be seen."""
+    words = ("emergency", "urgent", "urgency", "high", "medium", "low", "wait", "priority", "at once", "same day")
+    return any(word in text.lower() for word in words)

@@ -1,0 +1,82 @@
+"""What each metric means, in a clinician's words, and which direction is good.
+
+The one place that names metrics for people: tables, gate and page read it. Knows no numbers.
+"""
+
+from typing import NamedTuple
+
+
+class Term(NamedTuple):
+    """A metric's heading, whether more is better, and one sentence for a reader who wrote no code."""
+
+    title: str
+    more_is_better: bool
+    meaning: str
+
+
+GLOSSARY = {
+    "answered": Term("answered", True, "Labelled cases for which there is a priority at all."),
+    "exact": Term("exact", True, "Priority is exactly the labelled one."),
+    "in_range": Term("in range", True, "Priority is one of those a grader accepts."),
+    "within_one": Term("within one level", True, "Priority is at most one level from the labelled one."),
+    "qwk": Term(
+        "weighted kappa",
+        True,
+        "Agreement beyond chance, large errors weighing more (quadratic weights); 1 is perfect, 0 is chance. "
+        "Undefined where one side always says the same level.",
+    ),
+    "macro_f1": Term("macro F1", True, "Balance of hits and false calls, each level counting the same."),
+    "under_triage": Term("under-triage", False, "Given priorities below the lowest accepted one: waits too long."),
+    "severe_under": Term("severe under-triage", False, "Given priorities two or more levels too low."),
+    "over_triage": Term("over-triage", False, "Given priorities above the highest accepted one."),
+    "missed_emergencies": Term(
+        "missed emergencies", False, "Clear emergencies not called one; silence counts as a miss."
+    ),
+    "emergency_sensitivity": Term("emergency sensitivity", True, "Labelled emergencies called one."),
+    "emergency_ppv": Term("emergency precision", True, "Called emergencies that may be one."),
+    "emergency_specificity": Term("emergency specificity", True, "Cases that are no emergency not called one."),
+    "high_sensitivity": Term("high-or-above sensitivity", True, "Urgent cases called high or emergency."),
+    "mean_cost": Term(
+        "mean cost",
+        False,
+        "Loss per answered case: 2, 5, 10 for one, two, three levels too low; 1, 1.5, 2 too high.",
+    ),
+    "schema_valid": Term("valid report", True, "Cases for which the model wrote a report that can be read."),
+    "complete": Term(
+        "complete report", True, "Summary, findings with quotes, rationale and next steps are all there."
+    ),
+    "red_flag_recall": Term("red flags named", True, "Labelled red flags that the report names."),
+    "red_flag_precision": Term("red flags right", True, "Named red flags that the label knows."),
+    "evidence_verbatim": Term("quotes found", True, "Findings whose quote stands word for word in what was said."),
+    "findings_supported": Term("findings supported", True, "Findings that the reference report has, same status."),
+    "findings_recalled": Term("findings recalled", True, "Reference findings that the report has, same status."),
+    "findings_contradicted": Term("findings contradicted", False, "Findings with the opposite status."),
+    "findings_invented": Term(
+        "findings invented", False, "Findings in neither the reference nor the patient's words."
+    ),
+    "omitted_conditions": Term("conditions left out", False, "Known conditions missing from the history review."),
+    "omitted_medications": Term(
+        "medications left out", False, "Known medications missing from the history review."
+    ),
+    "omitted_allergies": Term(
+        "allergies left out", False, 'Known allergies missing; also "none known" left unsaid.'
+    ),
+    "history_invented": Term("history invented", False, "Listed history that nobody recorded or said."),
+}
+
+SYSTEMS = {
+    "majority": "always the commonest level",
+    "rules": "red-flag rules alone",
+    "logistic": "word counts + vitals, logistic regression",
+    "base": "base model",
+    "cpt": "after medical text (CPT)",
+    "sft": "after reports (SFT)",
+    "instruct": "after instructions",
+    "dpo": "after preferences (DPO)",
+}
+SHORT = {"cpt": "CPT", "sft": "SFT", "dpo": "DPO"}
+VIEW_NAMES = {"alone": "on its own", "served": "as served", "rules": "rules' part"}
+PLUMBING = (
+    "PLUMBING: this is a tiny model. The numbers prove that the pipeline works; "
+    "they say nothing about clinical skill and must not support any clinical claim."
+)

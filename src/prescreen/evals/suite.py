@@ -1,0 +1,190 @@
+"""Stage "evals": every comparator and every trained stage on the same held-out cases, in one table.
+
+Reads the data run's test suites and the model runs it is given; writes predictions, metrics.json and
+report.html. Knows no training. Numbers of a tiny model are labelled plumbing wherever they appear.
+"""
+
+import gc
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field, PositiveInt
+
+from prescreen.clinic.case import Case
+from prescreen.config import Recipe, digest
+from prescreen.errors import RunError
+from prescreen.evals.baselines import predict_baselines
+from prescreen.evals.drafting import Advance, Cache, draft_suite, hash_run_weights, hash_weights
+from prescreen.evals.glossary import SYSTEMS
+from prescreen.evals.page import write_page
+from prescreen.evals.prediction import Prediction, write_predictions
+from prescreen.evals.progress import show_progress
+from prescreen.evals.scoring import compare_systems, score_system
+from prescreen.evals.table import print_metrics
+from prescreen.model.files import locate_model
+from prescreen.run import Run, read_jsonl, write_json
+
+if TYPE_CHECKING:
+    from prescreen.model.draft import Drafted
+    from prescreen.model.engine import Engine
+
+Load = Callable[[str], "Engine"]
+Suites = dict[str, list[Case]]
+Predictions = dict[str, dict[str, list[Prediction]]]
+ORDER = ("base", "cpt", "sft", "instruct", "dpo")
+
+
+class EvalsRecipe(Recipe):
+    """Which suites and models are compared, and how the models are asked.
+
+    inputs: `data`, then any of base, cpt, sft, instruct, dpo; other names are taken as further models.
+    A base model usually has no run of its own: `weights: {base: twin}`.
+    """
+
+    stage: Literal["evals"]
+    label: Literal["plumbing", "candidate"] = Field(description="plumbing: a tiny model, no clinical meaning")
+    suites: tuple[str, ...] = Field(min_length=1, description="test suites of the data run")
+    train_cases: str = Field("train/cases.jsonl", description="the data run's file that comparators learn from")
+    weights: dict[str, str] = Field({}, description="systems that are no run: name to model folder, or twin")
+    max_cases: PositiveInt | None = Field(None, description="sample at most so many cases of each suite")
+    batch_size: PositiveInt = Field(32, description="cases drafted at once; only speed depends on it")
+    thinking: PositiveInt = Field(96, description="tokens a model may think before it must write the report")
+
+    def external(self) -> list[Path]:
+        return [locate_model(where) for where in self.weights.values()]
+
+
+def main(recipe: EvalsRecipe, run: Run) -> None:
+    """The stage with engines of this process."""
+    from prescreen.model.engine import load_engine
+
+    def load(folder: str) -> "Engine":
+        return load_engine(folder, batch_size=recipe.batch_size, thinking=recipe.thinking)
+
+    evaluate(recipe, run, load)
+
+
+def evaluate(recipe: EvalsRecipe, run: Run, load: Load) -> None:
+    """Draft, score, write, print. `load` makes an engine of a model's folder, and is asked only when needed."""
+    suites, train = load_cases(recipe, run.inputs["data"].folder)
+    predictions: Predictions = {
+        suite: predict_baselines(cases, train, seed=recipe.seed) for suite, cases in suites.items()
+    }
+    models = find_models(recipe, run)
+    for system, model in models.items():
+        memory = Cache(run.folder.parent / "cache", model["weights"], {"thinking": recipe.thinking})
+        drafted = draft_model(SYSTEMS.get(system, system), model["folder"], suites, memory, load)
+        for suite in suites:
+            predictions[suite][system] = drafted[suite]
+    metrics = score_all(recipe, suites, predictions)
+    metrics |= {"data": run.inputs["data"].name, "models": models}
+    metrics["perplexity"] = read_perplexity(run)
+    for suite, by_system in predictions.items():
+        for system, rows in by_system.items():
+            write_predictions(run.folder / "predictions" / suite / f"{system}.jsonl", rows)
+    write_json(run.folder / "metrics.json", metrics)
+    page = write_page(run.folder)
+    print_metrics(metrics)
+    outputs = [run.folder / "predictions", run.folder / "metrics.json", page]
+    run.finish(outputs, {"label": recipe.label, "table": summarise(metrics), "report": page.name})
+
+
+def read_perplexity(run: Run) -> dict[str, dict[str, float]]:
+    """What the training stages measured on held-out text; the base is what the first of them started from."""
+    measured = {name: parent.metrics for name, parent in run.inputs.items() if parent.metrics.get("perplexity")}
+    first = next(iter(measured.values()), {})
+    base = {"base": first["perplexity_before"]} if first and "base" not in measured else {}
+    return base | {name: metrics["perplexity"] for name, metrics in measured.items()}
+
+
+def load_cases(recipe: EvalsRecipe, data: Path) -> tuple[Suites, list[Case]]:
+    """The suites that are there, and the training cases of the comparators."""
+    suites = {name: load_suite(data, name, recipe) for name in recipe.suites if has_suite(data, name)}
+    if not suites:
+        raise RunError(f"{data}/test: holds none of the suites {', '.join(recipe.suites)}; correct the recipe")
+    path = data / recipe.train_cases
+    if not path.exists():
+        raise RunError(f"{path}: no such file in the data run; run the data stage again or correct train_cases")
+    return suites, [Case.model_validate(row) for row in read_jsonl(path)]
+
+
+def has_suite(data: Path, name: str) -> bool:
+    return (data / "test" / f"{name}.jsonl").exists()
+
+
+def load_suite(data: Path, name: str, recipe: EvalsRecipe) -> list[Case]:
+    """A suite's cases; with `max_cases` a sample that depends on the case ids alone, so it is stable."""
+    cases = [Case.model_validate(row) for row in read_jsonl(data / "test" / f"{name}.jsonl")]
+    if recipe.max_cases is None or len(cases) <= recipe.max_cases:
+        return cases
+    chosen = set(sorted((digest([recipe.seed, case.id]), case.id) for case in cases)[: recipe.max_cases])
+    return [case for case in cases if (digest([recipe.seed, case.id]), case.id) in chosen]
+
+
+def find_models(recipe: EvalsRecipe, run: Run) -> dict[str, dict[str, str]]:
+    """Model systems in table order, each with its folder and the hash of its weights."""
+    found = {
+        name: {"run": parent.name, "folder": str(parent.folder), "weights": hash_run_weights(parent)}
+        for name, parent in run.inputs.items()
+        if name != "data"
+    }
+    for name, where in recipe.weights.items():
+        found[name] = {"run": "", "folder": where, "weights": hash_weights(where)}
+    ranks = {name: rank for rank, name in enumerate(ORDER)}
+    return {name: found[name] for name in sorted(found, key=lambda n: ranks.get(n, len(ranks)))}
+
+
+def draft_model(title: str, folder: str, suites: Suites, memory: Cache, load: Load) -> dict[str, list[Prediction]]:
+    """One model's predictions on every suite. The engine is loaded only when a draft is not remembered."""
+    from prescreen.model.draft import draft_reports
+
+    engines: list[Engine] = []
+
+    def draw(cases: Sequence[Case], advance: Advance) -> "list[Drafted]":
+        if not engines:
+            engines.append(load(folder))
+        return draft_reports(engines[0], cases, advance)
+
+    with show_progress(f"drafting: {title}", sum(map(len, suites.values()))) as advance:
+        drafted = {suite: draft_suite(cases, draw, memory, advance) for suite, cases in suites.items()}
+    engines.clear()
+    gc.collect()  # one model in memory at a time
+    return drafted
+
+
+def score_all(recipe: EvalsRecipe, suites: Suites, predictions: Predictions) -> dict[str, Any]:
+    """metrics.json: all figures of all systems, and each trained stage against the base model."""
+    scored: dict[str, Any] = {}
+    for suite, cases in suites.items():
+        by_system = predictions[suite]
+        against = "base" if "base" in by_system else "majority"
+        scored[suite] = {
+            "cases": len(cases),
+            "labelled": sum(case.label is not None for case in cases),
+            "systems": {name: score_system(cases, rows, seed=recipe.seed) for name, rows in by_system.items()},
+            "compared_with": against,
+            "paired": {
+                name: compare_systems(rows, by_system[against], "alone", seed=recipe.seed)
+                for name, rows in by_system.items()
+                if name in ORDER and name != against and against in by_system
+            },
+        }
+    skipped = [name for name in recipe.suites if name not in suites]
+    return {"label": recipe.label, "suites": scored, "skipped": skipped}
+
+
+def summarise(metrics: dict[str, Any]) -> dict[str, Any]:
+    """The figures worth a line in the manifest: per suite and system, as served and alone."""
+    names = ("exact", "in_range", "qwk", "under_triage", "over_triage", "missed_emergencies")
+    return {
+        suite: {
+            system: {
+                view: {name: scores[view][name]["value"] for name in names} | {"n": scores[view]["exact"]["n"]}
+                for view in ("alone", "served")
+                if view in scores
+            }
+            for system, scores in suite_scores["systems"].items()
+        }
+        for suite, suite_scores in metrics["suites"].items()
+    }
