@@ -14,7 +14,8 @@ from prescreen.evals.glossary import GLOSSARY
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(DOCS.rglob("*.md"))]
+RECIPES = sorted(path for path in (ROOT / "recipes").iterdir() if path.is_dir())
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted([*DOCS.rglob("*.md"), *ROOT.glob("recipes/*/*.md")])]
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +65,19 @@ def test_every_stage_and_key_is_described(generate: ModuleType) -> None:
             assert f"`{stage}`" in page
         for name in cls.model_fields:
             assert f"| `{name}`" in page or f"| `{name}." in page, f"{cls.__name__}.{name}"
+
+
+def test_every_key_has_a_meaning(generate: ModuleType) -> None:
+    keys = [(cls.__name__, key) for cls in generate.recipe_classes() for key in generate.list_keys(cls)]
+    assert [f"{owner}: {key.name}" for owner, key in keys if not key.meaning.strip()] == []
+
+
+@pytest.mark.parametrize("folder", RECIPES, ids=lambda folder: folder.name)
+def test_a_recipe_folder_says_its_command_its_stages_and_its_numbers(folder: Path) -> None:
+    page = (folder / "README.md").read_text()
+    assert f"prescreen run recipes/{folder.name}" in page
+    assert [path.stem for path in sorted(folder.glob("[0-9]*.yaml")) if f"`{path.stem}`" not in page] == []
+    assert "## Numbers to expect" in page
 
 
 def test_every_gate_metric_is_described() -> None:

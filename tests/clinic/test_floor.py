@@ -125,9 +125,7 @@ def test_a_raised_level_says_which_rule_raised_it() -> None:
     report = finalise(make_case("My face is drooping and my speech is slurred"), make_draft())
     assert (report.model_acuity, report.rule_acuity) == (Acuity.LOW, Acuity.EMERGENCY)
     assert (
-        report.rationale.startswith("Rule: ")
-        and "NG128" in report.rationale
-        and report.rationale.endswith("mild")
+        report.rationale.startswith("Rule: ") and "NG128" in report.rationale and report.rationale.endswith("mild")
     )
 
 
@@ -162,9 +160,7 @@ def test_invented_findings_and_history_are_listed_not_kept() -> None:
 
 def test_allergies_asked_and_not_asked() -> None:
     assert finalise(make_case("cough"), None).history.allergies == ["not asked"]
-    assert finalise(make_case("cough", allergies=()), make_draft()).history.allergies == [
-        "no known allergies"
-    ]
+    assert finalise(make_case("cough", allergies=()), make_draft()).history.allergies == ["no known allergies"]
     assert finalise(make_case("I'm allergic to penicillin"), None).history.allergies == ["penicillin"]
     wrong = make_draft(history={"conditions": [], "medications": [], "allergies": ["no known allergies"]})
     assert finalise(make_case("cough"), wrong).history.allergies == ["not asked"]

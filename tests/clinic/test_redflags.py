@@ -52,8 +52,7 @@ def test_table_is_broad_and_sourced() -> None:
     wanted = {topic.strip() for topic in TOPICS.replace("\n", "").split("|")}
     assert wanted <= {rule.topic for rule in RULES}
     assert all(
-        any(ch.isdigit() for ch in r.source) or r.source.startswith(("NICE", "UK", "Royal", "BSSH"))
-        for r in RULES
+        any(ch.isdigit() for ch in r.source) or r.source.startswith(("NICE", "UK", "Royal", "BSSH")) for r in RULES
     )
     assert [r.acuity for r in RULES] == sorted((r.acuity for r in RULES), reverse=True)
 
@@ -81,9 +80,7 @@ def test_broken_table_is_refused(tmp_path: Path, change: dict[str, object], mess
     }
     rule |= {"positive": ["a", "b", "c"], "negative": ["d", "e"]} | change
     path = tmp_path / "rules.yaml"
-    path.write_text(
-        yaml.safe_dump({"terms": {"pregnant": ["pregnant"], "child": ["child"]}, "rules": [rule]})
-    )
+    path.write_text(yaml.safe_dump({"terms": {"pregnant": ["pregnant"], "child": ["child"]}, "rules": [rule]}))
     with pytest.raises(RecipeError, match=message):
         load_rules(path)
 
@@ -138,9 +135,7 @@ PARAPHRASES = [
 
 @pytest.mark.parametrize("complaint", [SAMPLE, *PARAPHRASES])
 def test_sample_and_its_paraphrases_are_emergencies(complaint: str) -> None:
-    case = make_case(
-        complaint, history_text="Patient has hypertension and type 2 diabetes, no known allergies."
-    )
+    case = make_case(complaint, history_text="Patient has hypertension and type 2 diabetes, no known allergies.")
     assert rule_acuity(check_rules(case)) is Acuity.EMERGENCY
 
 
@@ -211,9 +206,7 @@ def test_history_and_family_do_not_fire(complaint: str) -> None:
 
 
 def test_symptoms_in_a_record_count_only_when_told_as_current() -> None:
-    assert not check_rules(
-        make_case("Here for a form.", history_text="Stroke with slurred speech. Seizures.")
-    )
+    assert not check_rules(make_case("Here for a form.", history_text="Stroke with slurred speech. Seizures."))
     assert check_rules(make_case("Here for a form.", history_text="Presents with slurred speech since 9 am."))
 
 
@@ -281,12 +274,8 @@ def test_missing_data_never_blocks_a_rule(name: str) -> None:
 
 
 def test_numbers_in_the_words_count_as_measured() -> None:
-    assert {"spo2-low", "blood-pressure-low", "heart-rate-high"} <= fired(
-        make_case("sats 86%, BP 80/50, HR 140")
-    )
-    assert not check_rules(
-        make_case("HR 140, sats 97%, BP 80/50", vitals=Vitals(heart_rate=80, systolic=120))
-    )
+    assert {"spo2-low", "blood-pressure-low", "heart-rate-high"} <= fired(make_case("sats 86%, BP 80/50, HR 140"))
+    assert not check_rules(make_case("HR 140, sats 97%, BP 80/50", vitals=Vitals(heart_rate=80, systolic=120)))
     assert "fever-under-3-months" in fired(make_case("my 6 week old has a fever"))
 
 
@@ -304,17 +293,13 @@ PHRASES = st.sampled_from(
         "my baby is floppy",
     ]
 )
-WORDS_SAID = st.one_of(
-    PHRASES, st.text(max_size=40), st.sampled_from(WORDINGS["emergency"] + WORDINGS["low"])
-)
+WORDS_SAID = st.one_of(PHRASES, st.text(max_size=40), st.sampled_from(WORDINGS["emergency"] + WORDINGS["low"]))
 
 
 @settings(max_examples=150, deadline=None)
 @given(
     WORDS_SAID,
-    st.lists(
-        st.tuples(st.sampled_from(["patient", "relative", "nurse", "assistant"]), WORDS_SAID), max_size=3
-    ),
+    st.lists(st.tuples(st.sampled_from(["patient", "relative", "nurse", "assistant"]), WORDS_SAID), max_size=3),
 )
 def test_more_words_never_lower(complaint: str, more: list[tuple[str, str]]) -> None:
     case = make_case(complaint)

@@ -1,7 +1,6 @@
 """What a clinic may hand us: its own columns, and every way a file can be broken. One sentence, file and line."""
 
 import json
-import time
 
 import pytest
 from hypothesis import given
@@ -118,11 +117,9 @@ BROKEN = {
 @pytest.mark.parametrize("name, content, message", BROKEN.values(), ids=BROKEN.keys())
 def test_a_fault_is_one_sentence_with_file_and_line(tmp_path, name, content, message):
     path = write(tmp_path, name, content)
-    begun = time.monotonic()
     with pytest.raises(InputError, match=message) as caught:
         read_clinic_file(path)
     assert str(caught.value).startswith(str(path)) and "\n" not in str(caught.value)
-    assert time.monotonic() - begun < 5
 
 
 def test_a_folder_and_a_missing_file_are_named(tmp_path):

@@ -88,8 +88,8 @@ def test_dpo_equals_trl_and_starts_at_ln_2(small_model, words, tmp_path):
             ref_model=copy.deepcopy(small_model),
             processing_class=words,
             args=trl.DPOConfig(
-                output_dir=str(tmp_path), use_cpu=True, bf16=False, report_to=[], beta=0.1, router_aux_loss_coef=0.0,
-                max_length=None, gradient_checkpointing=False,
+                output_dir=str(tmp_path), use_cpu=True, bf16=False, report_to=[], beta=0.1, max_length=None,
+                router_aux_loss_coef=0.0, gradient_checkpointing=False,
             ),
             train_dataset=Dataset.from_list([{"prompt": "I have", "chosen": " pain", "rejected": " chest"}] * 2),
         )  # fmt: skip

@@ -14,6 +14,8 @@ from typing import NamedTuple
 from prescreen.config import read_yaml
 from prescreen.errors import InputError
 
+SCALES = Path(__file__).with_name("acuity.yaml")
+
 
 @total_ordering
 class Acuity(Enum):
@@ -43,7 +45,7 @@ class Level(NamedTuple):
 
 
 @cache
-def load_scales(path: Path = Path(__file__).with_name("acuity.yaml")) -> Mapping[str, Mapping[str, Level]]:
+def load_scales(path: Path = SCALES) -> Mapping[str, Mapping[str, Level]]:
     """Read a scale table: {scale: {label in lower case: Level}}."""
     scales: dict[str, dict[str, Level]] = {}
     for scale, labels in read_yaml(path).items():

@@ -24,13 +24,9 @@ _PATTERNS = {
     "bare_celsius": r"\b((?:3[4-9]|4[0-2])(?:\.\d)?) ?(?:°|degrees|deg)? ?c(?:elsius)?\b",
 }
 _COMPILED = {name: re.compile(pattern, re.I) for name, pattern in _PATTERNS.items()}
-_PRESSURE = re.compile(
-    r"\b(?:bp|blood pressure|pressure)\b[^\d\n]{0,25}(\d{2,3}) ?(?:/|over) ?(\d{2,3})\b", re.I
-)
+_PRESSURE = re.compile(r"\b(?:bp|blood pressure|pressure)\b[^\d\n]{0,25}(\d{2,3}) ?(?:/|over) ?(\d{2,3})\b", re.I)
 _SYSTOLIC = re.compile(rf"\b(?:sbp|systolic)\b{_SEP}(\d{{2,3}})\b", re.I)
-_GLUCOSE = re.compile(
-    rf"\b(?:bm|bms|bgl?|cbg|glucose|(?:blood )?sugars?)\b{_SEP}(\d{{1,3}}(?:\.\d)?)\b", re.I
-)
+_GLUCOSE = re.compile(rf"\b(?:bm|bms|bgl?|cbg|glucose|(?:blood )?sugars?)\b{_SEP}(\d{{1,3}}(?:\.\d)?)\b", re.I)
 _COMA = re.compile(rf"\bgcs\b{_SEP}(\d{{1,2}})\b", re.I)
 _PLAUSIBLE = {
     "heart_rate": (20, 260),

@@ -111,9 +111,7 @@ class Lexicon:
     def _need_token(self, token: str) -> frozenset[str]:
         if term := _TERM.match(token):
             rest = token[term.end() :]
-            return (
-                frozenset() if rest[:1] in ("?", "*", "{") else self._need_one("|".join(self.terms[term[1]]))
-            )
+            return frozenset() if rest[:1] in ("?", "*", "{") else self._need_one("|".join(self.terms[term[1]]))
         if token.startswith("("):
             close = _closing(token)
             optional = token[close + 1 : close + 2] in ("?", "*", "{")

@@ -64,9 +64,7 @@ class Example(Strict):
 
     def case(self) -> Case:
         """The example as a case."""
-        return Case(
-            id="example", patient_id="example", source="rule table", licence="Apache-2.0", **dict(self)
-        )
+        return Case(id="example", patient_id="example", source="rule table", licence="Apache-2.0", **dict(self))
 
 
 class Rule(Strict):
@@ -176,9 +174,7 @@ def load_rules(path: Path = TABLE) -> RuleTable:
         )
         for rule in sorted(table.rules, key=lambda rule: -rule.acuity.rank)
     ]
-    return RuleTable(
-        lexicon, tuple(matchers), lexicon.add_group(("<pregnant>",)), lexicon.add_group(("<child>",))
-    )
+    return RuleTable(lexicon, tuple(matchers), lexicon.add_group(("<pregnant>",)), lexicon.add_group(("<child>",)))
 
 
 def check_rules(case: Case, table: RuleTable | None = None) -> list[Hit]:

@@ -36,9 +36,7 @@ class Span(NamedTuple):
 
 def list_utterances(case: Case) -> list[Utterance]:
     """Everything a rule may read, in order: history, complaint, turns, and what short answers state."""
-    found = [
-        Utterance(line, line, history=True) for line in re.split(r"[.\n]\s+|\n", case.history_text) if line
-    ]
+    found = [Utterance(line, line, history=True) for line in re.split(r"[.\n]\s+|\n", case.history_text) if line]
     found.append(Utterance(case.complaint, case.complaint))
     question = ""
     for turn in case.turns:
@@ -92,9 +90,7 @@ class Words:
     def find_record(self, group: frozenset[int]) -> list[Span]:
         """Matches among the record's conditions and medications, then in the text, history included."""
         compiled = self._lexicon.compiled
-        listed = [
-            Span(item, -1) for item, clean in self._listed if any(compiled[n].search(clean) for n in group)
-        ]
+        listed = [Span(item, -1) for item, clean in self._listed if any(compiled[n].search(clean) for n in group)]
         return listed or self.find(group, past=True)
 
     def _search(self, number: int, past: bool) -> list[tuple[int, Span]]:

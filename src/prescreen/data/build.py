@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from prescreen.clinic.case import Case
 from prescreen.config import Recipe, Strict
@@ -35,46 +35,58 @@ OWN_SHARE = 0.2
 class CaseCounts(Strict):
     """Synthetic cases by part; `template` and `condition` are the two held-out test suites."""
 
-    train: Count = 1600
-    valid: Count = 200
-    template: Count = 200
-    condition: Count = 200
+    train: Count = Field(1600, description="synthetic cases to learn from")
+    valid: Count = Field(200, description="synthetic cases for losses during training; never tested on")
+    template: Count = Field(200, description="test cases of known conditions in sentence frames never trained on")
+    condition: Count = Field(200, description="test cases of conditions never trained on")
 
 
 class TextSizes(Strict):
     """Characters of medical text by part, and the share of general text mixed in against forgetting."""
 
-    train: Count = 1_000_000
-    valid: Count = 60_000
-    test: Count = 60_000
-    general_share: Annotated[float, Field(ge=MIN_REPLAY, le=0.9)] = 0.12
+    train: Count = Field(1_000_000, description="medical text to learn from, in characters")
+    valid: Count = Field(60_000, description="medical text for losses during training, in characters")
+    test: Count = Field(60_000, description="medical text for perplexity before and after, in characters")
+    general_share: float = Field(
+        0.12, ge=MIN_REPLAY, le=0.9, description="share of all characters that is everyday text, against forgetting"
+    )
 
 
 class PairCounts(Strict):
     """Preference pairs by part."""
 
-    train: Count = 800
-    valid: Count = 100
+    train: Count = Field(800, description="preference pairs to learn from")
+    valid: Count = Field(100, description="preference pairs for losses during training")
 
 
 class DataRecipe(Recipe):
     """Settings of the data stage. A mix gives each task's share of cases that become such a row."""
 
     stage: Literal["data"] = "data"
-    data_root: Path | None = None
-    sources: tuple[str, ...] = tuple(SOURCES)
-    clinic_files: tuple[ClinicFile, ...] = ()
+    data_root: Path | None = Field(None, description="folder of the public sets; none: they are skipped")
+    sources: tuple[str, ...] = Field(
+        tuple(SOURCES), description="public sets to read, as data/sources.py names them"
+    )
+    clinic_files: tuple[ClinicFile, ...] = Field((), description="the clinic's own labelled files")
     num_cases: CaseCounts = CaseCounts()
     num_characters: TextSizes = TextSizes()
     num_pairs: PairCounts = PairCounts()
-    sft_mix: dict[Literal["ask", "symptoms", "report"], Share] = {"ask": 0.3, "symptoms": 0.3, "report": 1.0}
-    instruct_mix: dict[Literal["history", "ask", "report"], Share] = {
-        "history": 0.4,
-        "ask": 0.4,
-        "report": 0.6,
-    }
-    max_row_words: Annotated[int, Field(ge=50)] = 400
-    num_real_rows: Count = 800
+    sft_mix: dict[Literal["ask", "symptoms", "report"], Share] = Field(
+        {"ask": 0.3, "symptoms": 0.3, "report": 1.0}, description="share of cases that give such an SFT row"
+    )
+    instruct_mix: dict[Literal["history", "ask", "report"], Share] = Field(
+        {"history": 0.4, "ask": 0.4, "report": 0.6}, description="share of cases that give such an instruction row"
+    )
+    max_row_words: int = Field(400, ge=50, description="a longer real dialogue or note is rejected, never cut")
+    num_real_rows: Count = Field(800, description="at most so many real training rows of one task")
+
+    @field_validator("sources")
+    @classmethod
+    def _known_sources(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = [name for name in names if name not in SOURCES]
+        if unknown:
+            raise ValueError(f"unknown source {unknown[0]!r}; known: {', '.join(SOURCES)}")
+        return names
 
     def external(self) -> list[Path]:
         """Every source and clinic file that is there to be read."""

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from prescreen.clinic.acuity import Acuity, Level, read_level
 from prescreen.clinic.case import Case, Label, Vitals
@@ -28,28 +28,28 @@ KTAS_COLUMNS = ("Chief_complain", "KTAS_expert")
 
 
 class Columns(Strict):
-    """What the clinic calls each field. `scale` is a scale of acuity.yaml; None finds it from the labels."""
+    """What the clinic calls each field."""
 
-    history: str = "history"
-    symptoms: str = "symptoms"
-    diagnosis_report: str = "diagnosis_report"
-    triage_priority: str = "triage_priority"
-    patient_id: str = "patient_id"
-    age: str = "age"
-    sex: str = "sex"
-    vitals: dict[str, str] = {}
-    scale: str | None = None
+    history: str = Field("history", description="column of the medical history")
+    symptoms: str = Field("symptoms", description="column of the complaint; a record without one is rejected")
+    diagnosis_report: str = Field("diagnosis_report", description="column of the clinician's own report")
+    triage_priority: str = Field("triage_priority", description="column of the priority that was given")
+    patient_id: str = Field("patient_id", description="column that tells patients apart; splits go by it")
+    age: str = Field("age", description="column of the age in years")
+    sex: str = Field("sex", description="column of the sex")
+    vitals: dict[str, str] = Field({}, description="measurement of a case -> its column, e.g. spo2: SaO2")
+    scale: str | None = Field(None, description="scale of acuity.yaml; none: found from the labels")
 
 
 SEED_COLUMNS = Columns()
 
 
 class ClinicFile(Strict):
-    """One file of a recipe: its path, its columns (inline or a YAML file) and the basis on which it is used."""
+    """One file of a recipe: where it is, what its columns are called, and the basis on which it is used."""
 
-    path: Path
-    licence: str
-    columns: Columns | Path = Columns()
+    path: Path = Field(description="JSON, JSONL or CSV file")
+    licence: str = Field(description="on what basis its records may be used; without one the build fails")
+    columns: Columns | Path = Field(Columns(), description="the mapping below, or a YAML file that holds it")
 
 
 def read_columns(columns: Columns | Path) -> Columns:

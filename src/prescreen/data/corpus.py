@@ -1,8 +1,9 @@
-"""The tiny twin's pre-training corpus: generated text that teaches language, copying and JSON, but no triage.
+"""The tiny twin's pre-training corpus: language, copying and JSON, but no triage.
 
-A stand-in for what a large base model already knows. Conversations, everyday English and abstraction exercises
-(what was said, as JSON) come from training templates and training conditions only; no level, no red flag, no
-differential and no next step is in any of it.
+A stand-in for what a large base model already knows. Conversations and abstraction exercises (what was said, as
+JSON) come from training templates and training conditions only, without level, red flag, differential or next
+step. English comes from our everyday texts and from openly licensed books, answers and dialogues below data_root,
+the training part of each, so that held-out text stays held out.
 """
 
 import itertools
@@ -15,10 +16,14 @@ from pydantic import Field
 
 from prescreen.clinic.case import Case
 from prescreen.config import Recipe
+from prescreen.data.gather import Gathered, gather_sources
+from prescreen.data.sources import source_files
+from prescreen.data.split import hash_share
 from prescreen.data.synthesize import general_texts, medical_texts, synthesize_cases
 from prescreen.model.prompt import case_text, dialogue_messages
 from prescreen.run import Run, write_lines
 
+PUBLIC = ("mts_dialog", "medquad", "openstax_nursing", "meqsum")
 ABSTRACT = "Copy what was said into JSON: summary, history, findings."
 KNOWN = {"summary", "history", "findings"}
 PARTS = ("train", "valid", "test")
@@ -28,6 +33,10 @@ class CorpusRecipe(Recipe):
     """How much generated text of each kind."""
 
     stage: Literal["corpus"]
+    data_root: Path | None = Field(
+        None, description="folder of the public sets; without it the English is ours alone"
+    )
+    num_characters: int = Field(6_000_000, ge=0, description="characters of public text")
     num_cases: int = Field(6000, ge=10, description="cases told as a conversation and as an abstraction exercise")
     num_general: int = Field(3000, ge=10, description="everyday texts")
     num_lexicon: int = Field(1500, ge=0, description="texts about symptoms and their lay names")
@@ -35,12 +44,13 @@ class CorpusRecipe(Recipe):
     vocabulary: Path = Field(description="ids of the full vocabulary the twin keeps, one a line")
 
     def external(self) -> list[Path]:
-        return [self.vocabulary]
+        return [self.vocabulary, *source_files(PUBLIC, self.data_root)]
 
 
 def main(recipe: CorpusRecipe, run: Run) -> None:
     """Write train, valid and test/cpt.jsonl and the vocabulary's ids."""
-    kinds = [list(abstractions(recipe)), list(conversations(recipe)), list(everyday(recipe)), list(lexicon(recipe))]
+    makers = (abstractions, conversations, everyday, lexicon, public_english)
+    kinds = [list(make(recipe)) for make in makers]
     outputs = []
     for number, part in enumerate(PARTS):
         rows = []
@@ -86,6 +96,20 @@ def conversations(recipe: CorpusRecipe) -> Any:
             yield {"text": case_text(case), "kind": "medical"}
         if number % 8 == 1 and any(turn.speaker == "assistant" for turn in case.turns):
             yield {"messages": dialogue_messages(case)}
+
+
+def public_english(recipe: CorpusRecipe) -> Any:
+    """Books, answers and dialogues up to a number of characters, in an order that depends on their names alone."""
+    found = Gathered()
+    gather_sources(found, PUBLIC, recipe.data_root, max_words=600)
+    texts = [(text.id, text.text) for text in found.texts["train"]]
+    texts += [(row.id, row.read) for row in found.rows["train"]]
+    total = 0
+    for name, text in sorted(texts, key=lambda item: hash_share("corpus", item[0])):
+        total += len(text)
+        if total > recipe.num_characters:
+            return
+        yield {"id": name, "text": text, "kind": "public"}
 
 
 def everyday(recipe: CorpusRecipe) -> Any:

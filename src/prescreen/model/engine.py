@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol
 
-from prescreen.errors import GuardError
 from prescreen.model.harmony import Message
 
 Progress = Callable[[int], None]  # called with the number of newly answered prompts
@@ -189,12 +188,15 @@ def load_engine(where: str | Path, *, batch_size: int = 32, thinking: int = 96) 
     """An in-process engine for `twin`, a model folder or a training run."""
     import torch
 
+    from prescreen.model.attention import register_cached_attention
+    from prescreen.model.experts import register_experts
     from prescreen.model.weights import load_model
 
     on_gpu = torch.cuda.is_available()
     model, tokenizer, folder = load_model(where, torch.bfloat16 if on_gpu else torch.float32)
-    if model.config._experts_implementation == "batched_mm":
-        raise GuardError("experts implementation batched_mm copies the experts for every token; it is never used")
+    model.set_attn_implementation(register_cached_attention())
+    if not on_gpu:
+        model.set_experts_implementation(register_experts())
     return TransformersEngine(
         model.to("cuda") if on_gpu else model,
         tokenizer,

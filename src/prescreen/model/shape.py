@@ -1,22 +1,24 @@
 """The shape of a gpt-oss twin: the same classes at a size a laptop trains. Knows nothing about weights on disk."""
 
+from pydantic import Field
+
 from prescreen.config import Strict
 
 
 class TwinShape(Strict):
     """Every size is stated: `GptOssConfig()` defaults are the 120b and must never be used."""
 
-    layers: int = 4
-    hidden: int = 192
-    intermediate: int = 192
-    experts: int = 4
-    experts_per_token: int = 2
-    heads: int = 6
-    kv_heads: int = 2
-    head_dim: int = 32
-    window: int = 128
-    context: int = 4096
-    init_std: float = 0.05
+    layers: int = Field(4, description="transformer layers; even ones attend within the window only")
+    hidden: int = Field(192, description="width of the residual stream; a multiple of 32 for MXFP4")
+    intermediate: int = Field(192, description="inner width of an expert; a multiple of 32 for MXFP4")
+    experts: int = Field(4, description="experts per layer")
+    experts_per_token: int = Field(2, description="experts the router picks for a token")
+    heads: int = Field(6, description="query heads")
+    kv_heads: int = Field(2, description="key and value heads, shared by groups of query heads")
+    head_dim: int = Field(32, description="width of a head")
+    window: int = Field(128, description="tokens a sliding layer looks back")
+    context: int = Field(4096, description="longest sequence in tokens")
+    init_std: float = Field(0.05, description="spread of the random initial weights")
 
 
 def new_model(shape: TwinShape, tokenizer_size: int, pad_id: int, eos_id: int):  # type: ignore[no-untyped-def]

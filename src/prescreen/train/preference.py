@@ -16,7 +16,7 @@ class PreferenceRecipe(Recipe):
 
     stage: Literal["dpo"]
     base: str | None = Field(None, description="`twin` or a model folder; leave out when inputs.parent is a run")
-    objective: Literal["dpo", "kto"] = "dpo"
+    objective: Literal["dpo", "kto"] = Field("dpo", description="dpo judges pairs, kto single answers")
     beta: float = Field(0.1, gt=0, description="how closely to stay with the reference")
     max_rows: int = Field(0, ge=0, description="use at most this many pairs; 0: all")
     max_length: int = Field(

@@ -18,18 +18,22 @@ class Lora(Strict):
 class Optimisation(Strict):
     """How long and how fast. A step is `rows_per_step` rows of at most `tokens_per_row` tokens."""
 
-    learning_rate: float = Field(2e-4, gt=0)
-    schedule: Literal["cosine", "cosine_with_min_lr", "linear", "constant_with_warmup"] = "cosine_with_min_lr"
+    learning_rate: float = Field(2e-4, gt=0, description="peak learning rate")
+    schedule: Literal["cosine", "cosine_with_min_lr", "linear", "constant_with_warmup"] = Field(
+        "cosine_with_min_lr", description="how the learning rate falls after the warm-up"
+    )
     final_lr_share: float = Field(0.1, ge=0, le=1, description="last learning rate as a share of the peak")
-    warmup_steps: int = Field(10, ge=0)
-    epochs: int = Field(1, ge=1)
+    warmup_steps: int = Field(10, ge=0, description="steps over which the learning rate rises from 0")
+    epochs: int = Field(1, ge=1, description="passes over the rows, packed anew each time")
     max_steps: int = Field(0, ge=0, description="stop after this many steps; 0: all epochs")
     tokens_per_row: int = Field(4096, ge=64, description="budget of one packed row, in tokens")
     rows_per_step: int = Field(1, ge=1, description="rows accumulated per optimiser step")
-    weight_decay: float = Field(0.01, ge=0)
-    adam_beta1: float = Field(0.9, ge=0, lt=1)
-    adam_beta2: float = Field(0.95, ge=0, lt=1, description="0.999 learns far slower at these step counts")
-    max_grad_norm: float = Field(1.0, gt=0)
-    log_every: int = Field(5, ge=1)
+    weight_decay: float = Field(0.01, ge=0, description="AdamW's decay of weights, not of biases and norms")
+    adam_beta1: float = Field(0.9, ge=0, lt=1, description="memory of AdamW's mean gradient")
+    adam_beta2: float = Field(
+        0.95, ge=0, lt=1, description="memory of its square; 0.999 learns far slower in few steps"
+    )
+    max_grad_norm: float = Field(1.0, gt=0, description="a longer gradient is scaled down to this length")
+    log_every: int = Field(5, ge=1, description="steps between lines of log.jsonl")
     eval_every: int = Field(0, ge=0, description="steps between validation losses; 0: only before and after")
     save_every: int = Field(50, ge=0, description="steps between checkpoints; 0: none")

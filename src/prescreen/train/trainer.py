@@ -16,11 +16,13 @@ from transformers.trainer_utils import get_last_checkpoint
 
 from prescreen.errors import GuardError
 from prescreen.model.attention import register_attention
+from prescreen.model.experts import register_experts
 from prescreen.run import Run
 from prescreen.train.packing import PackedRows, Unit, collate_row
 from prescreen.train.progress import ProgressLog
 from prescreen.train.settings import Optimisation
 
+EXACT_EXPERTS = ("eager", "grouped_mm", "sorted")
 Batch = dict[str, Tensor]
 Objective = Callable[[nn.Module, Batch], Tensor]  # -> the row's summed loss
 Count = Callable[[Batch], int]  # -> how many items that sum is over
@@ -165,7 +167,7 @@ def check_model(model: nn.Module) -> None:
         raise GuardError("the router loss is on (the released config carries 0.9); load through prescreen.model")
     if any(p.dtype == torch.float16 for p in model.parameters()):
         raise GuardError("fp16 overflows in gpt-oss; use bf16 on a GPU or fp32 on a CPU")
-    if config._experts_implementation not in ("eager", "grouped_mm"):
+    if config._experts_implementation not in EXACT_EXPERTS:
         raise GuardError(f"experts implementation {config._experts_implementation!r} is not exact for gpt-oss")
     if not any(p.requires_grad for p in model.parameters()):
         raise GuardError("nothing is trainable; check the recipe's method and LoRA targets")
@@ -175,3 +177,5 @@ def use_packed_attention(model: nn.Module) -> None:
     """Switch a loaded model from generation to packed training."""
     inner = model.get_base_model() if hasattr(model, "get_base_model") else model
     inner.set_attn_implementation(register_attention())
+    if inner.device.type == "cpu":
+        inner.set_experts_implementation(register_experts())
