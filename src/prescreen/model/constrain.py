@@ -2,12 +2,12 @@
 
 A turn is free until the final channel opens; the JSON inside it follows the schema token by token (llguidance,
 which keeps control tokens out of strings); then the turn must stop. An analysis that runs over its budget is
-closed for the model. Knows tokens, not models.
+closed for the model, and a turn that only repeats itself is ended. Knows tokens, not models.
 """
 
 import json
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import llguidance
@@ -18,6 +18,7 @@ from torch import Tensor
 from prescreen.model.harmony import encode_plain
 from prescreen.model.tokenizer import RETURN
 
+LOOP_LENGTH, LOOP_VARIETY = 64, 10  # so many tokens with so few different ones are a loop, not a report
 COMPACT: Any = {"whitespace_flexible": False, "item_separator": ",", "key_separator": ":"}
 
 
@@ -32,6 +33,12 @@ class Grammar:
     def vocabulary(self) -> llguidance.LLTokenizer:
         stop = self.tokenizer.token_to_id(RETURN)
         return llguidance.LLTokenizer(self.tokenizer.to_str(), n_vocab=self.vocab_size, eos_token=stop)
+
+    @lru_cache(maxsize=512)  # noqa: B019  (a grammar lives as long as one call of an engine)
+    def spell(self, text: bytes) -> int | None:
+        """The first token of fixed text as the model was taught to write it; None when it may yet run on."""
+        ids = encode_plain(text.decode(errors="ignore"), self.tokenizer)
+        return ids[0] if len(ids) > 1 else None
 
     def match(self) -> llguidance.LLMatcher:
         """A matcher at the start of the document."""
@@ -56,15 +63,24 @@ class TurnState:
         self.tokens.append(token)
         if self.forced:
             self.forced.pop(0)
-        if self.matcher is not None:
+        if self.is_stuck():
+            self.matcher, self.opened, self.forced = None, True, [self.marks["stops"][0]]
+        elif self.matcher is not None:
             if not self.matcher.is_stopped():
                 self.matcher.consume_token(token)
+            if self.matcher.is_stopped():  # the document is whole; nothing may follow it
+                self.forced = [self.marks["stops"][0]]
         elif not self.opened and self.tokens[-len(self.marks["open"]) :] == self.marks["open"]:
             self.opened = True
             self.matcher = self.grammar.match() if self.grammar else None
         elif not self.opened and not self.forced and len(self.tokens) >= self.budget:
             closing = self.marks["close"] if self.marks["message"][0] in self.tokens else []
             self.forced = [*closing, *self.marks["open"]]
+
+    def is_stuck(self) -> bool:
+        """A greedy model can repeat itself for ever; such a turn is ended and will read as no report."""
+        recent = self.tokens[-LOOP_LENGTH:]
+        return len(recent) == LOOP_LENGTH and len(set(recent)) <= LOOP_VARIETY
 
     def banned(self) -> Sequence[int]:
         """A turn may not end before its final channel opened."""
@@ -101,8 +117,15 @@ class TurnConstraint:
         ]
         if matchers:
             self.executor.unsafe_compute_mask_ptr(matchers, bits.data_ptr(), words * 4, len(self.states))
+        forced = [(i, m, m.compute_ff_bytes()) for m, i in matchers]
         allowed = ((bits[:, :, None] >> torch.arange(32, dtype=torch.int32)) & 1).flatten(1)[:, : scores.shape[1]]
         allowed = allowed.bool()
+        for i, matcher, fixed in forced:
+            # llguidance spells fixed text by merging behind a sentinel; a trimmed vocabulary lacks those merges
+            first = self.states[i].grammar.spell(fixed) if fixed else None  # type: ignore[union-attr]
+            if first is not None and matcher.validate_tokens([first]):
+                allowed[i] = False
+                allowed[i, first] = True
         for i, state in enumerate(self.states):
             if state.forced:
                 allowed[i] = False

@@ -112,6 +112,7 @@ def select_tokens(words: Iterable[str], common: int = 1500) -> list[int]:
     return sorted(kept)
 
 
+@cache
 def _byte_alphabet() -> dict[int, str]:
     """The printable stand-in for each byte in byte-level BPE files (GPT-2's published table)."""
     printable = [*range(33, 127), *range(161, 173), *range(174, 256)]

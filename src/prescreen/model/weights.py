@@ -88,7 +88,6 @@ def load_dense(folder: Path, dtype: torch.dtype = torch.float32) -> GptOssForCau
     extra = {}
     if getattr(config, "quantization_config", None) is not None:
         extra["quantization_config"] = Mxfp4Config(dequantize=True)
-    transformers_logging.disable_progress_bar()
     verbosity = transformers_logging.get_verbosity()
     transformers_logging.set_verbosity_error()
     model, report = GptOssForCausalLM.from_pretrained(
