@@ -18,6 +18,7 @@ from prescreen.evals.baselines import predict_baselines
 from prescreen.evals.drafting import Advance, Cache, draft_suite, hash_run_weights, hash_weights
 from prescreen.evals.glossary import SYSTEMS
 from prescreen.evals.page import write_page
+from prescreen.evals.parallel import Job, draft_ahead
 from prescreen.evals.prediction import Prediction, write_predictions
 from prescreen.evals.progress import show_progress
 from prescreen.evals.scoring import compare_systems, score_system
@@ -49,6 +50,7 @@ class EvalsRecipe(Recipe):
     weights: dict[str, str] = Field({}, description="systems that are no run: name to model folder, or twin")
     max_cases: PositiveInt | None = Field(None, description="sample at most so many cases of each suite")
     batch_size: PositiveInt = Field(32, description="cases drafted at once; only speed depends on it")
+    workers: PositiveInt = Field(1, description="models drafted at once, a process each; for small models on a CPU")
     thinking: PositiveInt = Field(96, description="tokens a model may think before it must write the report")
 
     def external(self) -> list[Path]:
@@ -56,8 +58,18 @@ class EvalsRecipe(Recipe):
 
 
 def main(recipe: EvalsRecipe, run: Run) -> None:
-    """The stage with engines of this process."""
+    """The stage with in-process engines, several models at once where the recipe says so."""
     from prescreen.model.engine import load_engine
+
+    if recipe.workers > 1:
+        suites, _ = load_cases(recipe, run.inputs["data"].folder)
+        cases = [case.model_dump_json() for found in suites.values() for case in found]
+        settings, cache = {"thinking": recipe.thinking}, run.folder.parent / "cache"
+        jobs = [
+            Job(model["folder"], model["weights"], cache, settings, recipe.batch_size, cases)
+            for model in find_models(recipe, run).values()
+        ]
+        draft_ahead(jobs, recipe.workers)
 
     def load(folder: str) -> "Engine":
         return load_engine(folder, batch_size=recipe.batch_size, thinking=recipe.thinking)
