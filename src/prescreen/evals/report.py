@@ -68,9 +68,10 @@ def judge_case(case: Case, prediction: Prediction, view: View) -> Iterator[Item]
     yield Item("schema_valid", draft is not None)
     yield Item("complete", draft is not None and is_complete(draft))
     yield from _judge_flags(case, prediction, view)
-    if draft is not None:
-        yield from _judge_findings(case, draft)
-        yield from _judge_history(case, draft)
+    shown = prediction.report if view == "served" else draft  # the floor drops unsaid findings, restores history
+    if shown is not None:
+        yield from _judge_findings(case, shown)
+        yield from _judge_history(case, shown)
 
 
 def is_complete(draft: Draft) -> bool:
