@@ -3,10 +3,10 @@
 from collections.abc import Callable
 
 import pytest
-from prescreen.clinic.floor import finalise
 
 from prescreen.clinic.acuity import Acuity
 from prescreen.clinic.case import Case
+from prescreen.clinic.floor import finalise
 from prescreen.clinic.report import Draft, Finding, HistoryReview
 from prescreen.evals.prediction import Prediction, View, record_draft
 from prescreen.evals.rate import Measure, Rate
