@@ -176,9 +176,8 @@ def test_an_unknown_key_and_a_share_above_one_fail():
 
 
 def test_an_unknown_source_fails_even_without_data():
-    recipe = parse_recipe(DataRecipe, {**SMALL, "sources": ["ktsa"]}, "test")
     with pytest.raises(RecipeError, match="unknown source 'ktsa'"):
-        recipe.external()
+        parse_recipe(DataRecipe, {**SMALL, "sources": ["ktsa"]}, "test")
 
 
 HEADER = "patient_id,history,symptoms,diagnosis_report,triage_priority\n"

@@ -48,13 +48,10 @@ def _missing(job: Job) -> bool:
 
 def carry_out(job: Job) -> None:
     """In the worker: load the model, draft what is not remembered."""
-    import torch
-
     from prescreen.model.draft import draft_reports
     from prescreen.model.engine import load_engine
 
-    torch.set_num_threads(1)
-    engine = load_engine(job.folder, batch_size=job.batch_size, thinking=job.settings["thinking"])
+    engine = load_engine(job.folder, batch_size=job.batch_size, thinking=job.settings["thinking"], threads=1)
     cases = [Case.model_validate_json(case) for case in job.cases]
     memory = Cache(job.cache, job.weights, job.settings)
     draft_suite(cases, lambda piece, advance: draft_reports(engine, piece, advance), memory, lambda done: None)

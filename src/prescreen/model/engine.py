@@ -184,14 +184,18 @@ class OpenAIEngine:
         return Completion(choice.message.content or "", "", finish, tokens)
 
 
-def load_engine(where: str | Path, *, batch_size: int = 32, thinking: int = 96) -> TransformersEngine:
-    """An in-process engine for `twin`, a model folder or a training run."""
+def load_engine(
+    where: str | Path, *, batch_size: int = 32, thinking: int = 96, threads: int = 0
+) -> TransformersEngine:
+    """An in-process engine for `twin`, a model folder or a training run; `threads` 0 leaves torch's own choice."""
     import torch
 
     from prescreen.model.attention import register_cached_attention
     from prescreen.model.experts import register_experts
     from prescreen.model.weights import load_model
 
+    if threads:
+        torch.set_num_threads(threads)
     on_gpu = torch.cuda.is_available()
     model, tokenizer, folder = load_model(where, torch.bfloat16 if on_gpu else torch.float32)
     model.set_attn_implementation(register_cached_attention())
