@@ -57,6 +57,7 @@ def test_tensor_names_are_those_of_the_released_layout(small_model, tokenizer, t
     assert blocks == [4, 64, 1, 16] and scales == [4, 64, 1]
     config = json.loads((tmp_path / "config.json").read_text())
     assert config["quantization_config"]["quant_method"] == "mxfp4"
+    assert str(tmp_path) not in json.dumps(config)
     assert config["output_router_logits"] is False and config["use_cache"] is True
 
 

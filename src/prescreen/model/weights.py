@@ -109,6 +109,7 @@ def settle(model: GptOssForCausalLM) -> GptOssForCausalLM:
     keeps a conversion table that renames the experts away when it is saved.
     """
     config = model.config
+    config._name_or_path = ""  # a saved folder carries no path of the machine that made it
     config.output_router_logits, config.router_aux_loss_coef, config.use_cache = False, 0.0, True
     for name in ("_weight_conversions",):
         if name in model.__dict__:
