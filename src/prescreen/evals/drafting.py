@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from prescreen.model.draft import Drafted
 
 PIECE = 128  # cases drafted between two saves of the cache
+CODE = ("prompt", "harmony", "engine", "constrain", "draft")  # modules of model/ between a case and its draft
 NOT_WEIGHTS = {".html", ".jsonl", ".md", ".png"}
 Advance = Callable[[int], None]
 Draw = Callable[[Sequence[Case], Advance], "list[Drafted]"]
@@ -52,7 +53,7 @@ def _hash_drafting() -> str:
     """The schema, the pinned date, the token limit and the code between a case and its draft."""
     from prescreen.model.draft import MAX_TOKENS
 
-    code = [hash_file(PACKAGE / "model" / f"{name}.py") for name in ("prompt", "engine", "constrain", "draft")]
+    code = [hash_file(PACKAGE / "model" / f"{name}.py") for name in CODE]
     return digest([Draft.model_json_schema(), PINNED_DATE, MAX_TOKENS, code])
 
 

@@ -20,9 +20,9 @@ from transformers.utils import logging as transformers_logging
 
 from prescreen.errors import GuardError, WeightsError
 from prescreen.model import mxfp4
-from prescreen.model.files import TWIN, locate_model, weight_files
+from prescreen.model.files import TWIN, locate_model
 from prescreen.model.tokenizer import CALL, PAD, RETURN, build_tokenizer, load_tokenizer
-from prescreen.run import hash_file, write_json
+from prescreen.run import write_json
 
 EXPERT_WEIGHTS = ("gate_up_proj", "down_proj")
 
@@ -42,15 +42,6 @@ def base_of(folder: Path) -> Path:
         raise WeightsError(f"{folder}: an adapter without base.json beside it; use the whole training run")
     base = json.loads(path.read_text())["base"]
     return locate_model(base if base == TWIN or Path(base).is_absolute() else folder.parent / base)
-
-
-def hash_weights(where: str | Path) -> dict[str, str]:
-    """SHA-256 of every weight file, the base's included when `where` is an adapter."""
-    folder = locate_model(where)
-    hashes = {shard.name: hash_file(shard) for shard in weight_files(folder)}
-    if (folder / "adapter_config.json").exists():
-        hashes |= {f"base/{name}": value for name, value in hash_weights(base_of(folder)).items()}
-    return hashes
 
 
 def read_tokenizer(where: str | Path) -> Tokenizer:
@@ -111,9 +102,7 @@ def settle(model: GptOssForCausalLM) -> GptOssForCausalLM:
     config = model.config
     config._name_or_path = ""  # a saved folder carries no path of the machine that made it
     config.output_router_logits, config.router_aux_loss_coef, config.use_cache = False, 0.0, True
-    for name in ("_weight_conversions",):
-        if name in model.__dict__:
-            delattr(model, name)
+    model.__dict__.pop("_weight_conversions", None)
     if getattr(config, "quantization_config", None) is not None:
         del config.quantization_config
     model.__dict__.pop("hf_quantizer", None)
