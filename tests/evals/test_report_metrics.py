@@ -108,3 +108,24 @@ def test_unlabelled_case_still_shows_false_quotes(make_case: MakeCase, make_draf
     scores = score(make_case(acuity=None), make_draft(Acuity.LOW))
     assert counts(scores["evidence_verbatim"]) == (1, 1)
     assert counts(scores["findings_supported"]) == (0, 0)
+
+
+def test_served_view_judges_the_report_the_nurse_gets(make_case: MakeCase) -> None:
+    """The draft forgets an allergy of the record; the floor puts it back, and only the served view may say so."""
+    case = make_case("c1", allergies=("penicillin",))
+    draft = Draft(
+        summary="s",
+        history={"conditions": [], "medications": [], "allergies": []},
+        findings=[],
+        red_flags=[],
+        differential=[],
+        acuity=Acuity.LOW,
+        rationale="r",
+        next_steps=["n"],
+        open_questions=[],
+        uncertainty="low",
+    )
+    drafted = Drafted(finalise(case, draft), draft, "", "stop", 0.0)
+    prediction = record_draft(case, drafted)
+    alone, served = (score_reports([case], [prediction], view)["omitted_allergies"] for view in ("alone", "served"))
+    assert alone.failures == (case.id,) and served.failures == ()
