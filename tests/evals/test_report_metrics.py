@@ -112,7 +112,7 @@ def test_unlabelled_case_still_shows_false_quotes(make_case: MakeCase, make_draf
 
 def test_served_view_judges_the_report_the_nurse_gets(make_case: MakeCase) -> None:
     """The draft forgets an allergy of the record; the floor puts it back, and only the served view may say so."""
-    case = make_case("c1", allergies=("penicillin",))
+    case = make_case("c1", allergies=("penicillin",)).model_copy(update={"label": None})
     draft = Draft(
         summary="s",
         history={"conditions": [], "medications": [], "allergies": []},
