@@ -11,6 +11,8 @@ from hypothesis import HealthCheck, settings
 
 from small_stages import CopyRecipe, MakeRecipe, copy, make
 
+pytest_plugins = ["small_model"]
+
 # The same examples every time, and no clock: a busy machine must not turn a property into a flake.
 settings.register_profile("steady", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("steady")

@@ -104,7 +104,7 @@ def test_people_are_possible(train: list[Case], seen: list[Case], held_out: list
     for case in (*train, *seen, *held_out):
         if case.pregnant:
             assert case.sex == "female" and 17 <= case.age_years <= 45
-        if case.age_years < 12 and case.turns:
+        if case.age_years is not None and case.age_years < 12 and case.turns:
             assert "patient" not in {turn.speaker for turn in case.turns}
         said_fever = {f.status for f in case.label.draft.findings if f.name == "fever"}
         if case.vitals.temperature is not None and said_fever:
@@ -123,6 +123,15 @@ def test_all_styles_and_gaps_occur(train: list[Case]) -> None:
     assert 0 in measured and max(measured) >= 7
     normal = [c for c in train if c.label.acuity is Acuity.EMERGENCY and (c.vitals.heart_rate or 999) < 90]
     assert normal, "an emergency may have normal vital signs"
+
+
+def test_a_case_without_age_or_sex_is_summarised_without_them(train: list[Case]) -> None:
+    nameless = [case for case in train if case.age_years is None]
+    assert nameless and len(nameless) < len(train) / 4
+    for case in nameless:
+        assert case.sex is None and case.pregnant is None
+        assert case.label.draft.summary.startswith("Patient")
+    assert all("year-old" in c.label.draft.summary for c in train if c.age_years is not None and c.age_years >= 2)
 
 
 def test_drafts_are_short(train: list[Case]) -> None:

@@ -35,8 +35,8 @@ class Text:
 
 
 @dataclass(frozen=True)
-class Row:
-    """One chat to learn from: its last message is the assistant's."""
+class Told:
+    """Where something to learn from comes from and what it teaches."""
 
     id: str
     case_id: str
@@ -44,6 +44,12 @@ class Row:
     task: str
     source: str
     licence: str
+
+
+@dataclass(frozen=True)
+class Row(Told):
+    """One chat to learn from: its last message is the assistant's."""
+
     messages: tuple[Message, ...]
     part: Part | None = None  # the split its publisher chose; None: ours decides
 
@@ -59,15 +65,9 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Pair:
+class Pair(Told):
     """Two answers to one prompt and why the second is worse."""
 
-    id: str
-    case_id: str
-    patient_id: str
-    task: str
-    source: str
-    licence: str
     reason: str
     acuity: str
     messages: tuple[Message, ...]

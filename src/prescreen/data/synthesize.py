@@ -60,9 +60,18 @@ def _write_history(rng: random.Random, scenario: Scenario, frames: Frames, style
     return History(dict(shown), review)
 
 
-def _summarise(tables: Tables, scenario: Scenario, talk: Talk) -> str:
+def _describe(scenario: Scenario) -> str:
     person = {"female": "girl", "male": "boy"} if scenario.age < 16 else {"female": "woman", "male": "man"}
-    who = f"{age_words(scenario.age)} {person[scenario.sex]}"
+    return f"{age_words(scenario.age)} {person[scenario.sex]}"
+
+
+def _hides_person(rng: random.Random, scenario: Scenario, style: str) -> bool:
+    """The request's two fields often name no age or sex; left out only where neither bears on the level."""
+    ordinary = scenario.age >= 16 and not scenario.modifier and not scenario.pregnant
+    return style == "fields" and ordinary and scenario.condition.sex is None and rng.random() < 0.6
+
+
+def _summarise(tables: Tables, scenario: Scenario, talk: Talk, who: str) -> str:
     told = [tables.symptoms[s] for s in scenario.present[:3]]
     time = f" for {scenario.duration.long}" if talk.timed and scenario.duration else ""
     if all(s.kind == "symptom" for s in told):
@@ -70,7 +79,7 @@ def _summarise(tables: Tables, scenario: Scenario, talk: Talk) -> str:
     return f"{who}: {', '.join(s.name for s in told)}{',' if time else ''}{time}."
 
 
-def _write_draft(tables: Tables, scenario: Scenario, talk: Talk, history: History) -> Draft:
+def _write_draft(tables: Tables, scenario: Scenario, talk: Talk, history: History, who: str) -> Draft:
     """The gold report: everything in it is visible in the case."""
     condition, symptoms = scenario.condition, tables.symptoms
     findings = [Finding(name=symptoms[s].name, status="present", evidence=talk.quotes[s]) for s in scenario.present]
@@ -84,7 +93,7 @@ def _write_draft(tables: Tables, scenario: Scenario, talk: Talk, history: Histor
     gaps = len(scenario.unasked) + (not scenario.vitals.measured)
     alike = condition.alike
     return Draft(
-        summary=_summarise(tables, scenario, talk),
+        summary=_summarise(tables, scenario, talk, who),
         history=history.review,
         findings=findings,
         red_flags=[*condition.flags, *raised],
@@ -108,7 +117,8 @@ def write_case(rng: random.Random, tables: Tables, scenario: Scenario, split: Sp
     style = rng.choices(list(STYLES), list(STYLES.values()))[0]
     talk = TELLERS[style](Voice(rng, tables, frames, scenario))
     history = _write_history(rng, scenario, frames, style)
-    draft = _write_draft(tables, scenario, talk, history)
+    hidden = _hides_person(rng, scenario, style)
+    draft = _write_draft(tables, scenario, talk, history, "Patient" if hidden else _describe(scenario))
     label = Label(
         acuity=scenario.acuity,
         accepted=(scenario.acuity,),
@@ -122,9 +132,9 @@ def write_case(rng: random.Random, tables: Tables, scenario: Scenario, split: Sp
         patient_id=f"syn-pt-{name}",
         source=SOURCE,
         licence=LICENCE,
-        age_years=scenario.age,
-        sex=scenario.sex,
-        pregnant=scenario.pregnant,
+        age_years=None if hidden else scenario.age,
+        sex=None if hidden else scenario.sex,
+        pregnant=None if hidden else scenario.pregnant,
         complaint=talk.complaint,
         vitals=scenario.vitals,
         turns=tuple(talk.turns),

@@ -27,6 +27,13 @@ def split_text(text: str, tokenizer: Tokenizer, max_length: int) -> list[Documen
     return [Document(part, part) for part in parts if len(part) > 1]
 
 
+def split_completion(prompt: str, completion: str, tokenizer: Tokenizer) -> Document:
+    """Plain text of which only the second part is trained, ended by end-of-text."""
+    before = encode_plain(prompt, tokenizer)
+    after = [*encode_plain(completion, tokenizer), tokenizer.token_to_id(END_OF_TEXT)]
+    return Document([*before, *after], [*[IGNORE] * len(before), *after])
+
+
 def turn_documents(messages: list[Message], tokenizer: Tokenizer) -> list[Document]:
     """One document per assistant turn; trained tokens are exactly what the model itself must produce."""
     documents = []
@@ -47,7 +54,10 @@ def check_document(document: Document, tokenizer: Tokenizer) -> None:
 
 
 def read_rows(recipe: Any, path: Path, tokenizer: Tokenizer) -> ReadRows:
-    """Documents of one file. A dialogue is never cut: cutting would lose allergies or the label itself."""
+    """Documents of one file, whose rows are TRL's language-modelling, prompt-completion or conversational form.
+
+    A dialogue is never cut: cutting would lose allergies or the label itself.
+    """
     documents: list[Document] = []
     left_out = 0
     for number, row in enumerate(_select(recipe, path)):
@@ -56,7 +66,10 @@ def read_rows(recipe: Any, path: Path, tokenizer: Tokenizer) -> ReadRows:
         if "text" in row:
             documents += split_text(row["text"], tokenizer, recipe.max_length)
             continue
-        turns = turn_documents(row["messages"], tokenizer)
+        if "prompt" in row:
+            turns = [split_completion(row["prompt"], row["completion"], tokenizer)]
+        else:
+            turns = turn_documents(row["messages"], tokenizer)
         kept = [d for d in turns if len(d.ids) <= recipe.max_length]
         left_out += len(turns) - len(kept)
         documents += kept

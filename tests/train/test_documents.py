@@ -1,0 +1,37 @@
+"""What of a row is trained: the three forms of TRL's data sets, and nothing that stands before an answer."""
+
+import types
+
+import pytest
+
+from prescreen.model.loss import IGNORE
+from prescreen.model.tokenizer import END_OF_TEXT, RETURN
+from prescreen.run import write_lines
+from prescreen.train.documents import read_rows
+
+ALL = types.SimpleNamespace(tasks=[], max_rows=0, max_length=512)
+
+
+@pytest.fixture
+def read(tmp_path, tokenizer):
+    def read_row(line: str):
+        with write_lines(tmp_path / "rows.jsonl") as handle:
+            handle.write(line + "\n")
+        (document,) = read_rows(ALL, tmp_path / "rows.jsonl", tokenizer).documents
+        trained = [token for token, label in zip(document.ids, document.labels, strict=True) if label != IGNORE]
+        return tokenizer.decode(trained, skip_special_tokens=False)
+
+    return read_row
+
+
+def test_plain_text_is_trained_whole(read):
+    assert read('{"text": "my chest hurts"}') == "my chest hurts" + END_OF_TEXT
+
+
+def test_of_prompt_and_completion_only_the_completion_is_trained(read):
+    assert read('{"prompt": "my chest", "completion": " hurts"}') == " hurts" + END_OF_TEXT
+
+
+def test_of_a_conversation_only_the_answer_and_its_stop_are_trained(read):
+    line = '{"messages": [{"role": "user", "content": "pain"}, {"role": "assistant", "content": "high"}]}'
+    assert read(line).endswith("high" + RETURN) and "pain" not in read(line)
