@@ -2,14 +2,11 @@
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from prescreen.errors import GuardError
-from prescreen.model.attention import (
-    attend_documents,
-    attend_packed,
-    register_attention,
-    register_cached_attention,
-)
+from prescreen.model.attention import attend_packed, register_attention, register_cached_attention
 
 LENGTHS = [17, 70, 1, 33, 129]
 
@@ -43,33 +40,56 @@ def test_stock_transformers_still_leaks_across_packed_documents(small_model):
     assert (leaked - expected)[:, first:].abs().max() > 1e-2
 
 
-def reference(query, key, value, sinks, window, scale):
-    """Softmax with a sink, one query at a time, in fp64."""
+def reference(query, key, value, sinks, lengths, parents, window, scale):
+    """Softmax with a sink, one query at a time over the tokens before it, in fp64. [N, H, d] -> [N, H, d]."""
+    starts = [sum(lengths[:i]) for i in range(len(lengths))]
+
+    def before(document):
+        above = before(parents[document]) if parents[document] >= 0 else []
+        return [*above, *range(starts[document], starts[document] + lengths[document])]
+
+    repeats = query.shape[1] // key.shape[1]
     rows = []
-    for i in range(query.shape[2]):
-        low = max(0, i - window + 1) if window else 0
-        repeats = query.shape[1] // key.shape[1]
-        k = key.repeat_interleave(repeats, 1)[:, :, low : i + 1]
-        v = value.repeat_interleave(repeats, 1)[:, :, low : i + 1]
-        scores = torch.einsum("bhd,bhkd->bhk", query[:, :, i], k) * scale
-        weights = torch.cat([scores, sinks[None, :, None].expand(len(scores), -1, 1)], -1).softmax(-1)[..., :-1]
-        rows.append(torch.einsum("bhk,bhkd->bhd", weights, v))
-    return torch.stack(rows, 2)
+    for document, start in enumerate(starts):
+        chain = before(document)
+        for at in range(start, start + lengths[document]):
+            seen = chain[: chain.index(at) + 1][-window if window else 0 :]
+            k, v = (t[seen].repeat_interleave(repeats, 1) for t in (key, value))
+            scores = torch.einsum("hd,khd->hk", query[at], k) * scale
+            weights = torch.cat([scores, sinks[:, None]], -1).softmax(-1)[:, :-1]
+            rows.append(torch.einsum("hk,khd->hd", weights, v))
+    return torch.stack(rows)
 
 
-@pytest.mark.parametrize("window", [None, 1, 5])
-def test_forward_and_gradients_match_fp64_reference(window):
+@st.composite
+def trees(draw):
+    """Lengths of a row's documents and which earlier one each continues."""
+    lengths = draw(st.lists(st.integers(1, 70), min_size=1, max_size=6))
+    return lengths, [draw(st.integers(-1, number - 1)) for number in range(len(lengths))]
+
+
+@given(trees(), st.sampled_from([None, 1, 5, 40]))
+@settings(max_examples=25)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["flash", "dense"])
+def test_forward_and_gradients_match_fp64_reference(dtype, tree, window):
     torch.manual_seed(1)
-    shapes = [(2, 4, 12, 8), (2, 2, 12, 8), (2, 2, 12, 8), (4,)]
-    inputs = [torch.randn(s, dtype=torch.float64, requires_grad=True) for s in shapes]
-    expected = reference(*inputs, window, 0.3)
-    wanted = torch.autograd.grad(expected.square().sum(), inputs)
-    floats = [t.detach().float().requires_grad_() for t in inputs]
-    got = attend_documents(*floats, window, 0.3)
-    gradients = torch.autograd.grad(got.square().sum(), floats)
-    assert torch.allclose(got.double(), expected, rtol=1e-5, atol=1e-6)
-    for name, ours, theirs in zip(("q", "k", "v", "sinks"), gradients, wanted, strict=True):
-        assert torch.allclose(ours.double(), theirs, rtol=1e-4, atol=1e-5), name
+    lengths, parents = tree
+    size = sum(lengths)
+    inputs = [torch.randn(s, dtype=torch.float64) for s in ((size, 4, 8), (size, 2, 8), (size, 2, 8), (4,))]
+    wanted_inputs = [t.clone().requires_grad_() for t in inputs]
+    expected = reference(*wanted_inputs, lengths, parents, window, 0.3)
+    wanted = torch.autograd.grad(expected.square().sum(), wanted_inputs)
+    ours = [t.to(dtype).requires_grad_() for t in inputs]
+    rows = [t.transpose(0, 1)[None] for t in ours[:3]]
+    got, _ = attend_packed(
+        None, *rows, None, scaling=0.3, sliding_window=window, s_aux=ours[3],
+        documents=torch.tensor(lengths), parents=torch.tensor(parents),
+    )  # fmt: skip
+    gradients = torch.autograd.grad(got.square().sum(), ours)
+    for name, mine, theirs in zip(
+        ("out", "q", "k", "v", "sinks"), (got[0], *gradients), (expected, *wanted), strict=True
+    ):
+        assert (mine.double() - theirs).norm() <= 1e-5 * theirs.norm() + 1e-9, name
 
 
 def test_refuses_what_would_be_inexact():

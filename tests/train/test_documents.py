@@ -8,8 +8,9 @@ from prescreen.model.loss import IGNORE
 from prescreen.model.tokenizer import END_OF_TEXT, RETURN
 from prescreen.run import write_lines
 from prescreen.train.documents import read_rows
+from prescreen.train.settings import Optimisation
 
-ALL = types.SimpleNamespace(tasks=[], max_rows=0, max_length=512)
+ALL = types.SimpleNamespace(tasks=[], max_rows=0, max_length=512, optimisation=Optimisation())
 
 
 @pytest.fixture
@@ -17,8 +18,8 @@ def read(tmp_path, tokenizer):
     def read_row(line: str):
         with write_lines(tmp_path / "rows.jsonl") as handle:
             handle.write(line + "\n")
-        (document,) = read_rows(ALL, tmp_path / "rows.jsonl", tokenizer).documents
-        trained = [token for token, label in zip(document.ids, document.labels, strict=True) if label != IGNORE]
+        (unit,) = read_rows(ALL, tmp_path / "rows.jsonl", tokenizer).units
+        trained = [t for d in unit for t, label in zip(d.ids, d.labels, strict=True) if label != IGNORE]
         return tokenizer.decode(trained, skip_special_tokens=False)
 
     return read_row

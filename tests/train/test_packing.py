@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from prescreen.errors import GuardError
 from prescreen.model.loss import IGNORE
-from prescreen.train.packing import Document, PackedRows, build_row, efficiency, pack_units
+from prescreen.train.packing import Document, PackedRows, build_row, efficiency, pack_units, share_trunks
 
 
 def unit(*lengths):
@@ -43,7 +43,7 @@ def test_a_document_over_the_budget_is_refused():
 def test_row_targets_stay_inside_documents():
     a = Document([5, 6, 7], [IGNORE, 6, 7])
     b = Document([8, 9], [IGNORE, 9])
-    row = build_row([a, b], [4, 2])
+    row = build_row([[a], [b]], [4, 2])
     assert row["targets"].tolist() == [[6, 7, IGNORE, 9, IGNORE]]
     assert row["position_ids"].tolist() == [[0, 1, 2, 0, 1]]
     assert row["documents"].tolist() == [3, 2] and row["units"].tolist() == [4, 2]
@@ -58,3 +58,39 @@ def test_epochs_are_repacked():
 def test_masks_and_ids_must_agree():
     with pytest.raises(GuardError):
         Document([1, 2], [1])
+
+
+def turn(prompt, answer):
+    return Document([*prompt, *answer], [*[IGNORE] * len(prompt), *answer])
+
+
+def test_a_pair_states_its_prompt_once_and_a_dialogue_its_history():
+    trunk, chosen, rejected = share_trunks([turn([1, 2, 3], [4, 5]), turn([1, 2, 3], [6])])
+    assert (trunk.ids, chosen.ids, rejected.ids) == ([1, 2], [3, 4, 5], [3, 6])
+    assert (trunk.continues, chosen.continues, rejected.continues) == (-1, 0, 0)
+    row = build_row([unit(4), [trunk, chosen, rejected]])
+    assert row["position_ids"].tolist() == [[0, 1, 2, 3, 0, 1, 2, 3, 4, 2, 3]]
+    assert row["parents"].tolist() == [-1, -1, 1, 1]
+    alone = turn([1, 2, 3], [4])
+    assert share_trunks([alone]) == [alone]
+    dialogue = share_trunks([turn([1, 2], [7]), turn([1, 2, 8, 9], [7]), turn([5], [6])])
+    assert [d.ids for d in dialogue] == [[1], [2, 7], [2, 8], [9, 7], [5, 6]]
+    assert [d.continues for d in dialogue] == [-1, 0, 0, 2, -1]
+
+
+@given(st.lists(st.tuples(st.integers(1, 6), st.integers(1, 4)), min_size=1, max_size=5), st.booleans())
+def test_sharing_trunks_loses_nothing(sizes, same_prompt):
+    """Each branch read back through its ancestors is the document it was, and trains the same tokens."""
+    history, documents = [], []
+    for number, (asked, answered) in enumerate(sizes):
+        history = history if same_prompt and number else [*history, *range(asked)]
+        documents.append(turn(history, [100 + number] * answered))
+    shared = share_trunks(documents)
+
+    def read_back(document):
+        return [*(read_back(shared[document.continues]) if document.continues >= 0 else []), *document.ids]
+
+    branches = [d for d in shared if d.num_trained]
+    assert [read_back(d) for d in branches] == [d.ids for d in documents]
+    assert [d.num_trained for d in branches] == [d.num_trained for d in documents]
+    assert sum(len(d.ids) for d in shared) <= sum(len(d.ids) for d in documents) + len(shared)

@@ -12,7 +12,7 @@ import torch
 from prescreen.model.attention import register_attention
 from prescreen.model.loss import IGNORE
 from prescreen.train.objectives import count_tokens, cross_entropy, document_logprobs, dpo
-from prescreen.train.packing import Document, build_row
+from prescreen.train.packing import Document, build_row, share_trunks
 
 trl = pytest.importorskip("trl", reason="TRL is not installed: no loss oracle")
 
@@ -68,7 +68,7 @@ def test_cross_entropy_equals_trl(small_model, words, tmp_path):
         batch = trainer.data_collator([trainer.train_dataset[i] for i in range(len(data))])
         trainer.model.eval()
         theirs = trainer.compute_loss(trainer.model, batch)
-    row = build_row([document(r, "chosen") for r in data])
+    row = build_row([[document(r, "chosen")] for r in data])
     ours = cross_entropy(packed(small_model), row) / count_tokens(row)
     assert abs(ours.item() - theirs.item()) < 1e-5
 
@@ -98,7 +98,9 @@ def test_dpo_equals_trl_and_starts_at_ln_2(small_model, words, tmp_path):
         )
         trainer.model.eval()
         theirs = trainer.compute_loss(trainer.model, batch).item()
-    row = build_row([document(r, side) for r in data for side in ("chosen", "rejected")], range(len(data)))
+    row = build_row(
+        [share_trunks([document(r, side) for side in ("chosen", "rejected")]) for r in data], range(len(data))
+    )
     start = packed(small_model)
     reference = document_logprobs(start, row).detach().reshape(-1, 2)
     assert abs(dpo(0.1, reference)(start, row).item() / len(data) - 0.6931) < 1e-4

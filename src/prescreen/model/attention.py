@@ -3,75 +3,35 @@
 Registered through transformers' own registry under the name `packed`; transformers then builds no mask, and the
 collator's `documents` lengths reach this function through the model's keyword arguments. Stock transformers
 ignores `position_ids` when it builds gpt-oss masks, so its packed rows leak (tests/model/test_attention.py shows
-it). Documents of similar length are attended together, so none pays for another's length: by torch's flash kernel
-on a CPU, by the dense reference elsewhere. Knows nothing about loss or data.
+it). Torch's flash kernel part by part on a CPU, the dense reference elsewhere. Knows nothing about loss or data.
 """
 
-from functools import lru_cache
-from itertools import accumulate
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from prescreen.errors import GuardError
+from prescreen.model.parts import Group, Part, allowed_pairs, plan_parts
 
 NAME, CACHED = "packed", "cached"
 _FLASH = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
 _FLASH_BACKWARD = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward
-LENGTH_STEP = 64  # documents are grouped by length in steps of this many tokens
 
 
-class Group(NamedTuple):
-    """Documents of similar length in one row. `index` [D, L] into the row; `real` and `rows` pair the flat
-    positions that are no padding with the rows they came from."""
+def attend_dense(query: Tensor, key: Tensor, value: Tensor, sinks: Tensor, allowed: Tensor, scale: float) -> Tensor:
+    """Softmax attention with a sink per head. query [N, H, d], key and value [N, Hkv, d] -> [N, H, d].
 
-    index: Tensor
-    real: Tensor
-    rows: Tensor
-
-
-@lru_cache(maxsize=16)
-def group_documents(lengths: tuple[int, ...], device: torch.device) -> list[Group]:
-    """Gather plans for a row whose documents have these lengths, in row order."""
-    starts = [0, *accumulate(lengths)]
-    buckets: dict[int, list[int]] = {}
-    for number, length in enumerate(lengths):
-        buckets.setdefault(-(-length // LENGTH_STEP), []).append(number)
-    groups = []
-    for members in buckets.values():
-        sizes = torch.tensor([lengths[m] for m in members])
-        offsets = torch.arange(int(sizes.max()))
-        index = (torch.tensor([starts[m] for m in members])[:, None] + offsets).clamp(max=starts[-1] - 1)
-        real = (offsets < sizes[:, None]).flatten().nonzero().squeeze(1)
-        groups.append(Group(*(t.to(device) for t in (index, real, index.flatten()[real]))))
-    return groups
-
-
-def allowed_keys(length: int, window: int | None, device: torch.device) -> Tensor:
-    """[L, L] booleans: causal, and at most `window` keys including the query itself."""
-    position = torch.arange(length, device=device)
-    distance = position[:, None] - position[None, :]
-    allowed = distance >= 0
-    return allowed & (distance < window) if window else allowed
-
-
-def attend_documents(
-    query: Tensor, key: Tensor, value: Tensor, sinks: Tensor, window: int | None, scale: float
-) -> Tensor:
-    """Softmax attention with a sink per head. query [D, H, L, d], key and value [D, Hkv, L, d] -> [D, H, L, d].
-
-    The sink takes part in the normalisation and contributes no value. Padding sits at the end of a document, so
-    the causal mask alone keeps it out of every real query.
+    `allowed` [N, N] booleans, query by key. The sink takes part in the normalisation and contributes no value.
     """
     repeats = query.shape[1] // key.shape[1]
     key, value = (t.repeat_interleave(repeats, dim=1) for t in (key, value))
-    scores = (query @ key.transpose(2, 3)) * scale
-    length = scores.shape[-1]
-    scores = scores.masked_fill(~allowed_keys(length, window, scores.device), float("-inf"))
-    sink = sinks.reshape(1, -1, 1, 1).expand(*scores.shape[:3], 1).to(scores.dtype)
-    weights = torch.cat([scores, sink], dim=-1).float().softmax(dim=-1)[..., :-1]
-    return weights.to(value.dtype) @ value
+    scores = torch.einsum("qhd,khd->hqk", query, key) * scale
+    scores = scores.masked_fill(~allowed, float("-inf"))
+    sink = sinks[:, None, None].expand(*scores.shape[:2], 1).to(scores.dtype)
+    joined = torch.cat([scores, sink], dim=-1)
+    weights = (joined if joined.dtype == torch.float64 else joined.float()).softmax(dim=-1)[..., :-1]
+    return torch.einsum("hqk,khd->qhd", weights.to(value.dtype), value)
 
 
 def attend_packed(
@@ -86,25 +46,25 @@ def attend_packed(
     sliding_window: int | None = None,
     s_aux: Tensor | None = None,
     documents: Tensor | None = None,
+    parents: Tensor | None = None,
     **_: Any,
 ) -> tuple[Tensor, None]:
-    """transformers' attention signature. query [1, H, N, d]; `documents` [D] lengths summing to N."""
+    """transformers' attention signature. query [1, H, N, d]; `documents` [D] lengths summing to N; `parents` [D]
+    the document each one continues, -1 for none, which is the default."""
     if documents is None:
         raise GuardError("packed attention needs document lengths; without them documents would see each other")
     if s_aux is None:
         raise GuardError("attention without sinks is not gpt-oss; load the model with its sinks")
     if dropout or attention_mask is not None or query.shape[0] != 1:
         raise GuardError("packed attention takes one row, no padding mask and no dropout")
-    groups = group_documents(tuple(documents.tolist()), query.device)
-    rows = [t[0].transpose(0, 1) for t in (query, key, value)]  # [N, H, d]
+    lengths = tuple(documents.tolist())
+    roots = (-1,) * len(lengths) if parents is None else tuple(parents.tolist())
+    q, k, v = (t[0].transpose(0, 1) for t in (query, key, value))  # [N, H, d]
     if query.device.type == "cpu" and query.dtype == torch.float32:
-        return _FlashWithSinks.apply(*rows, s_aux, groups, sliding_window, scaling)[None], None
-    output = torch.zeros_like(rows[0])
-    for group in groups:
-        q, k, v = (gather(t, group) for t in rows)
-        attended = attend_documents(q, k, v, s_aux, sliding_window, scaling)
-        output = output.index_copy(0, group.rows, scattered(attended, group))
-    return output[None], None
+        parts = plan_parts(lengths, roots, sliding_window)
+        return _FlashWithSinks.apply(q, k, v, s_aux, parts, scaling)[None], None
+    allowed = allowed_pairs(lengths, roots, sliding_window).to(query.device)
+    return attend_dense(q, k, v, s_aux, allowed, scaling)[None], None
 
 
 def gather(rows: Tensor, group: Group) -> Tensor:
@@ -112,61 +72,75 @@ def gather(rows: Tensor, group: Group) -> Tensor:
     return rows.index_select(0, group.index.flatten()).unflatten(0, group.index.shape).transpose(1, 2)
 
 
+def gather_keys(rows: Tensor, part: Part, repeats: int) -> Tensor:
+    """[N, Hkv, d] -> [D, H, K, d]: the queries' own documents, or one ancestor for all of them."""
+    if part.keys is None:
+        return gather(rows, part.group).repeat_interleave(repeats, 1)
+    shared = rows.index_select(0, part.keys).transpose(0, 1).repeat_interleave(repeats, 0)
+    return shared.expand(len(part.group.index), *shared.shape)
+
+
 def scattered(attended: Tensor, group: Group) -> Tensor:
-    """[D, H, L, d] -> the rows of the group's real tokens, [n, H, d]."""
+    """[D, H, L, ...] -> the rows of the group's real tokens, [n, H, ...]."""
     return attended.transpose(1, 2).flatten(0, 1).index_select(0, group.real)
 
 
 class _FlashWithSinks(torch.autograd.Function):
-    """torch's CPU flash attention with a sink folded in afterwards, exactly.
+    """torch's CPU flash attention over parts, joined with the sink by their log-sum-exp, exactly.
 
-    With lse' = log(exp(lse) + exp(sink)) the output is scaled by exp(lse - lse'), and the flash backward run on
-    that output and lse' is the exact gradient, because the sink's value is zero. The sink's own gradient is
-    -exp(sink - lse') (dO . O) summed over queries.
+    With lse' = log(sum over parts exp(lse) + exp(sink)) the output is the sum of the parts' outputs, each scaled
+    by exp(lse - lse'), and the flash backward of each part run on that output and lse' is its exact gradient,
+    because the sink's value is zero. The sink's own gradient is -exp(sink - lse') (dO . O) summed over queries.
     """
 
     @staticmethod
     def forward(
-        ctx: Any, query: Tensor, key: Tensor, value: Tensor, sinks: Tensor, groups: list[Group], window: int | None,
-        scale: float,
-    ) -> Tensor:  # fmt: skip
-        output = torch.empty_like(query)
-        ctx.saved, ctx.sinks, ctx.scale, ctx.kv_shape = [], sinks, scale, key.shape
+        ctx: Any, query: Tensor, key: Tensor, value: Tensor, sinks: Tensor, parts: list[Part], scale: float
+    ) -> Tensor:
         repeats = query.shape[1] // key.shape[1]
-        for group in groups:
-            q = gather(query, group)
-            k, v = (gather(t, group).repeat_interleave(repeats, 1) for t in (key, value))
-            length = q.shape[2]
-            mask = None
-            if window and length > window:
-                mask = torch.zeros(length, length).masked_fill_(
-                    ~allowed_keys(length, window, q.device), float("-inf")
-                )
-            out, lse = _FLASH(q, k, v, 0.0, mask is None, attn_mask=mask, scale=scale)
-            total = torch.logaddexp(lse, sinks[:, None])
-            out = out * torch.exp(lse - total)[..., None]
-            output.index_copy_(0, group.rows, scattered(out, group))
-            ctx.saved.append((group, q, k, v, out, total, mask))
+        total = sinks.repeat(len(query), 1)
+        found = []
+        for part in parts:
+            q = gather(query, part.group)
+            k, v = (gather_keys(t, part, repeats) for t in (key, value))
+            out, lse = _FLASH(q, k, v, 0.0, part.causal, attn_mask=part.mask, scale=scale)
+            found.append((scattered(out, part.group), scattered(lse, part.group)))
+            rows = part.group.rows
+            total.index_copy_(0, rows, torch.logaddexp(total.index_select(0, rows), found[-1][1]))
+        output = torch.zeros_like(query)
+        for part, (out, lse) in zip(parts, found, strict=True):
+            rows = part.group.rows
+            output.index_add_(0, rows, out * torch.exp(lse - total.index_select(0, rows))[..., None])
+        ctx.parts, ctx.scale = parts, scale
+        ctx.save_for_backward(query, key, value, sinks, output, total)
         return output
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Any, ...]:
-        d_output = gradients[0]
-        d_query, d_sinks = torch.empty_like(d_output), torch.zeros_like(ctx.sinks)
-        d_key, d_value = d_output.new_empty(ctx.kv_shape), d_output.new_empty(ctx.kv_shape)
-        for group, q, k, v, out, total, mask in ctx.saved:
+        d_output = gradients[0].contiguous()
+        query, key, value, sinks, output, total = ctx.saved_tensors
+        repeats = query.shape[1] // key.shape[1]
+        d_query, d_key, d_value = (torch.zeros_like(t) for t in (query, key, value))
+        for part in ctx.parts:
+            group = part.group
+            q, out = gather(query, group), gather(output, group)
+            lse = gather(total[..., None], group)[..., 0]
+            k, v = (gather_keys(t, part, repeats) for t in (key, value))
             d_out = torch.zeros_like(out.transpose(1, 2)).flatten(0, 1)
             d_out = d_out.index_copy_(0, group.real, d_output.index_select(0, group.rows))
             d_out = d_out.unflatten(0, group.index.shape).transpose(1, 2)
             d_q, d_k, d_v = _FLASH_BACKWARD(
-                d_out, q, k, v, out, total, 0.0, mask is None, attn_mask=mask, scale=ctx.scale
+                d_out, q, k, v, out, lse, 0.0, part.causal, attn_mask=part.mask, scale=ctx.scale
             )
-            d_sinks -= (torch.exp(ctx.sinks[:, None] - total) * (d_out * out).sum(-1)).sum((0, 2))
-            d_query.index_copy_(0, group.rows, scattered(d_q, group))
-            for d, part in ((d_key, d_k), (d_value, d_v)):
-                shared = part.unflatten(1, (ctx.kv_shape[1], -1)).sum(2)
-                d.index_copy_(0, group.rows, scattered(shared, group))
-        return d_query, d_key, d_value, d_sinks, None, None, None
+            d_query.index_add_(0, group.rows, scattered(d_q, group))
+            for d, found in ((d_key, d_k), (d_value, d_v)):
+                shared = found.unflatten(1, (-1, repeats)).sum(2)
+                if part.keys is None:
+                    d.index_add_(0, group.rows, scattered(shared, group))
+                else:
+                    d.index_add_(0, part.keys, shared.sum(0).transpose(0, 1))
+        d_sinks = -(torch.exp(sinks - total) * (d_output * output).sum(-1)).sum(0)
+        return d_query, d_key, d_value, d_sinks, None, None
 
 
 def attend_cached(

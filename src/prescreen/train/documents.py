@@ -10,13 +10,13 @@ from prescreen.model.harmony import Message, encode_pieces, encode_plain, render
 from prescreen.model.loss import IGNORE
 from prescreen.model.tokenizer import END_OF_TEXT, RETURN
 from prescreen.run import read_jsonl
-from prescreen.train.packing import Document
+from prescreen.train.packing import Document, Unit, share_trunks
 
 
 class ReadRows(NamedTuple):
-    """Documents, and how many rows were left out because they are longer than allowed."""
+    """Units to pack, and how many documents were left out because they are longer than allowed."""
 
-    documents: list[Document]
+    units: list[Unit]
     left_out: int
 
 
@@ -58,13 +58,13 @@ def read_rows(recipe: Any, path: Path, tokenizer: Tokenizer) -> ReadRows:
 
     A dialogue is never cut: cutting would lose allergies or the label itself.
     """
-    documents: list[Document] = []
+    units: list[Unit] = []
     left_out = 0
     for number, row in enumerate(_select(recipe, path)):
         if recipe.max_rows and number >= recipe.max_rows:
             break
         if "text" in row:
-            documents += split_text(row["text"], tokenizer, recipe.max_length)
+            units += [[part] for part in split_text(row["text"], tokenizer, recipe.max_length)]
             continue
         if "prompt" in row:
             turns = [split_completion(row["prompt"], row["completion"], tokenizer)]
@@ -72,8 +72,15 @@ def read_rows(recipe: Any, path: Path, tokenizer: Tokenizer) -> ReadRows:
             turns = turn_documents(row["messages"], tokenizer)
         kept = [d for d in turns if len(d.ids) <= recipe.max_length]
         left_out += len(turns) - len(kept)
-        documents += kept
-    return ReadRows(documents, left_out)
+        units += fit_unit(share_trunks(kept), kept, recipe.optimisation.tokens_per_row)
+    return ReadRows(units, left_out)
+
+
+def fit_unit(shared: Unit, documents: Unit, budget: int) -> list[Unit]:
+    """One unit of documents that share their trunk, or each for itself where together they overfill a row."""
+    if not shared:
+        return []
+    return [shared] if sum(len(d.ids) for d in shared) <= budget else [[d] for d in documents]
 
 
 def _select(recipe: Any, path: Path) -> list[dict[str, Any]]:
@@ -81,9 +88,6 @@ def _select(recipe: Any, path: Path) -> list[dict[str, Any]]:
     return [row for row in rows if not recipe.tasks or row.get("task") in recipe.tasks]
 
 
-def pair_documents(row: dict[str, Any], tokenizer: Tokenizer) -> tuple[Document, Document]:
+def pair_documents(row: dict[str, Any], tokenizer: Tokenizer) -> list[Document]:
     """Chosen and rejected of a preference row, each with its prompt; only the answers are scored."""
-    chosen, rejected = (
-        turn_documents([*row["messages"], *row[side]], tokenizer)[-1] for side in ("chosen", "rejected")
-    )
-    return chosen, rejected
+    return [turn_documents([*row["messages"], *row[side]], tokenizer)[-1] for side in ("chosen", "rejected")]

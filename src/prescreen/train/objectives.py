@@ -21,6 +21,7 @@ def hidden_states(model: nn.Module, batch: Batch) -> Tensor:
         input_ids=batch["input_ids"],
         position_ids=batch["position_ids"],
         documents=batch["documents"],
+        parents=batch["parents"],
         use_cache=False,
     )
     return output.last_hidden_state[0]
@@ -43,15 +44,17 @@ def count_tokens(batch: Batch) -> int:
 
 
 def document_logprobs(model: nn.Module, batch: Batch) -> Tensor:
-    """Log-probability of each document's trained tokens, [D]."""
-    scores = token_logprobs(hidden_states(model, batch), head_weight(model), batch["targets"][0])
+    """Log-probability of the trained tokens of each document that has any, in row order."""
+    targets = batch["targets"][0]
+    scores = token_logprobs(hidden_states(model, batch), head_weight(model), targets)
     owner = torch.repeat_interleave(torch.arange(len(batch["documents"]), device=scores.device), batch["documents"])
-    return torch.zeros(len(batch["documents"]), device=scores.device).index_add(0, owner, scores)
+    summed = torch.zeros(len(batch["documents"]), device=scores.device).index_add(0, owner, scores)
+    return summed[owner[targets != IGNORE].unique()]
 
 
 def count_pairs(batch: Batch) -> int:
-    """Preference pairs of a row: documents alternate chosen, rejected."""
-    return len(batch["documents"]) // 2
+    """Preference pairs of a row."""
+    return len(batch["units"])
 
 
 def dpo(beta: float, reference: Tensor) -> Callable[[nn.Module, Batch], Tensor]:

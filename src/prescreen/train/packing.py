@@ -8,6 +8,7 @@ import random
 from bisect import bisect_left, insort
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -19,10 +20,14 @@ from prescreen.model.loss import IGNORE, shift_labels
 
 @dataclass(frozen=True)
 class Document:
-    """One training text. `labels` equals `ids` where trained and IGNORE elsewhere; `reference` for DPO only."""
+    """One training text. `labels` equals `ids` where trained and IGNORE elsewhere.
+
+    `continues` numbers an earlier document of the same unit whose tokens stand before this one's; -1: none.
+    """
 
     ids: list[int]
     labels: list[int]
+    continues: int = -1
 
     def __post_init__(self) -> None:
         if len(self.ids) != len(self.labels) or not self.ids:
@@ -33,7 +38,31 @@ class Document:
         return sum(label != IGNORE for label in self.labels)
 
 
-Unit = Sequence[Document]  # documents that must share a row: one for cross-entropy, chosen and rejected for DPO
+Unit = Sequence[Document]  # documents that must share a row: the turns of a dialogue, a preference pair
+
+
+def share_trunks(documents: Unit) -> list[Document]:
+    """The same documents with what their prompts share stated once: trunks, and branches that continue them.
+
+    A branch keeps the last token of its prompt, so that every trained token is predicted inside its own branch.
+    A document alone shares nothing and stays whole.
+    """
+    if len(documents) < 2:
+        return list(documents)
+    shared: list[Document] = []
+    trunk: list[int] = []
+    at = -1
+    for document in documents:
+        prompt = next(i for i, label in enumerate(document.labels) if label != IGNORE) - 1
+        before = document.ids[: max(prompt, 0)]
+        if before[: len(trunk)] != trunk:
+            shared.append(document)
+            continue
+        if more := before[len(trunk) :]:
+            shared.append(Document(more, [IGNORE] * len(more), at))
+            trunk, at = before, len(shared) - 1
+        shared.append(Document(document.ids[len(before) :], document.labels[len(before) :], at))
+    return shared
 
 
 def pack_units(units: Sequence[Unit], budget: int, seed: int) -> list[list[int]]:
@@ -84,22 +113,35 @@ class PackedRows(torch.utils.data.Dataset):
         return len(self.rows)
 
     def __getitem__(self, number: int) -> dict[str, Any]:
-        return build_row([document for i in self.rows[number] for document in self.units[i]], self.rows[number])
+        return build_row([self.units[i] for i in self.rows[number]], self.rows[number])
 
 
-def build_row(documents: Sequence[Document], units: Sequence[int] = ()) -> dict[str, Any]:
-    """Tensors of one row: input_ids, position_ids and targets [1, N], documents [D], and the units it holds.
+def build_row(units: Sequence[Unit], numbers: Sequence[int] = ()) -> dict[str, Any]:
+    """Tensors of one row: input_ids, position_ids and targets [1, N], documents and parents [D], unit numbers.
 
     `targets` are already shifted: position i holds the token that follows i in the same document, or IGNORE.
+    `parents` names the document of the row that each one continues, -1 for none.
     """
+    documents = [document for unit in units for document in unit]
+    parents = [
+        document.continues + first if document.continues >= 0 else -1
+        for unit, first in zip(units, accumulate([0, *map(len, units)]), strict=False)
+        for document in unit
+    ]
+    starts: list[int] = []
+    for parent in parents:
+        starts.append(starts[parent] + len(documents[parent].ids) if parent >= 0 else 0)
     lengths = torch.tensor([len(d.ids) for d in documents])
     labels = torch.tensor([label for d in documents for label in d.labels])
     return {
         "input_ids": torch.tensor([token for d in documents for token in d.ids])[None],
-        "position_ids": torch.cat([torch.arange(n) for n in lengths.tolist()])[None],
+        "position_ids": torch.cat([torch.arange(len(d.ids)) + s for d, s in zip(documents, starts, strict=True)])[
+            None
+        ],
         "targets": shift_labels(labels, lengths)[None],
         "documents": lengths,
-        "units": torch.tensor(list(units), dtype=torch.long),
+        "parents": torch.tensor(parents),
+        "units": torch.tensor(list(numbers), dtype=torch.long),
     }
 
 

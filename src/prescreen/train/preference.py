@@ -71,16 +71,17 @@ def main(recipe: PreferenceRecipe, run: Run) -> None:
     )
 
 
-def read_pairs(recipe: PreferenceRecipe, path: Path, tokenizer: Any) -> list[tuple[Any, Any]]:
-    """(chosen, rejected) documents of each row that fits."""
+def read_pairs(recipe: PreferenceRecipe, path: Path, tokenizer: Any) -> list[list[Any]]:
+    """Chosen and rejected of each row that fits, on one prompt."""
     from prescreen.train.documents import pair_documents
+    from prescreen.train.packing import share_trunks
 
     rows = list(read_jsonl(path)) if path.exists() else []
     pairs = [pair_documents(row, tokenizer) for row in rows[: recipe.max_rows or None]]
-    return [pair for pair in pairs if max(len(d.ids) for d in pair) <= recipe.max_length]
+    return [share_trunks(pair) for pair in pairs if max(len(d.ids) for d in pair) <= recipe.max_length]
 
 
-def reference_logprobs(model: Any, pairs: list[tuple[Any, Any]], cache: Path, recipe: PreferenceRecipe) -> Any:
+def reference_logprobs(model: Any, pairs: list[list[Any]], cache: Path, recipe: PreferenceRecipe) -> Any:
     """Log-probs of the starting model, [pairs, 2]; kept in the run folder so that a resumed run reuses them."""
     import json
 
@@ -95,7 +96,7 @@ def reference_logprobs(model: Any, pairs: list[tuple[Any, Any]], cache: Path, re
     return scores
 
 
-def pair_logprobs(model: Any, pairs: list[tuple[Any, Any]], budget: int) -> Any:
+def pair_logprobs(model: Any, pairs: list[list[Any]], budget: int) -> Any:
     """Log-probs of chosen and rejected under the model as it stands, [pairs, 2] on the CPU."""
     import torch
 
@@ -124,7 +125,7 @@ def _objective(recipe: PreferenceRecipe, reference: Any, held: Any, num_train: i
     return lambda model, batch: (training if torch.is_grad_enabled() else validation)(model, batch)
 
 
-def preference_accuracy(model: Any, pairs: list[tuple[Any, Any]], reference: Any, recipe: PreferenceRecipe) -> Any:
+def preference_accuracy(model: Any, pairs: list[list[Any]], reference: Any, recipe: PreferenceRecipe) -> Any:
     """Held-out pairs whose chosen answer gained more than its rejected twin: {right, of}."""
     if not pairs:
         return {"right": 0, "of": 0}

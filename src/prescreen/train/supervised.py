@@ -65,8 +65,8 @@ def main(recipe: SupervisedRecipe, run: Run) -> None:
     before = measure_perplexity(begun, data, recipe.max_length)
     metrics = fit(
         begun.model,
-        [[d] for d in train],
-        [[d] for d in valid],
+        train,
+        valid,
         cross_entropy,
         count_tokens,
         recipe.optimisation,
@@ -78,7 +78,7 @@ def main(recipe: SupervisedRecipe, run: Run) -> None:
         [*outputs, run.folder / "log.jsonl"],
         {
             **metrics,
-            "num_documents": len(train),
+            "num_documents": sum(d.num_trained > 0 for unit in train for d in unit),
             "num_left_out": left_out,
             "perplexity_before": before,
             "perplexity": after,
