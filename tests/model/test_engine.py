@@ -7,18 +7,13 @@ import torch
 
 from prescreen.clinic.acuity import Acuity
 from prescreen.clinic.case import Case
-from prescreen.clinic.report import Draft, HistoryReview
+from prescreen.clinic.report import Draft
 from prescreen.model.constrain import Grammar, TurnState, turn_marks
 from prescreen.model.draft import draft_reports
 from prescreen.model.engine import Completion, ScriptedEngine, TransformersEngine, by_length
 from prescreen.model.prompt import draft_text
+from small_draft import DRAFT
 
-DRAFT = Draft(
-    summary="Chest pain for an hour.",
-    history=HistoryReview(conditions=["hypertension"], medications=[], allergies=[]),
-    findings=[], red_flags=[], differential=[], acuity=Acuity.HIGH, rationale="r", next_steps=[],
-    open_questions=[], uncertainty="low",
-)  # fmt: skip
 SCHEMA = {
     "type": "object",
     "properties": {"level": {"enum": ["low", "high"]}, "why": {"type": "string", "maxLength": 30}},

@@ -4,9 +4,9 @@ import pytest
 
 from prescreen.clinic.acuity import Acuity
 from prescreen.clinic.case import Case, Label, Turn, Vitals
-from prescreen.clinic.report import Draft, HistoryReview
 from prescreen.errors import DraftError
 from prescreen.model import prompt
+from small_draft import DRAFT
 
 CASE = Case(
     id="c1", patient_id="p1", source="test", licence="CC0-1.0", age_years=54, sex="female",
@@ -39,14 +39,6 @@ def test_the_label_never_reaches_the_prompt(task):
 def test_dialogue_alternates_and_merges_neighbours():
     messages = prompt.dialogue_messages(CASE)
     assert [m["role"] for m in messages] == ["developer", "user", "assistant", "user"]
-
-
-DRAFT = Draft(
-    summary="Chest pain for an hour.",
-    history=HistoryReview(conditions=["hypertension"], medications=[], allergies=[]),
-    findings=[], red_flags=[], differential=[], acuity=Acuity.HIGH, rationale="r", next_steps=[],
-    open_questions=[], uncertainty="low",
-)  # fmt: skip
 
 
 def test_draft_round_trip_and_refusal():

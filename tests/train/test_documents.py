@@ -36,3 +36,21 @@ def test_of_prompt_and_completion_only_the_completion_is_trained(read):
 def test_of_a_conversation_only_the_answer_and_its_stop_are_trained(read):
     line = '{"messages": [{"role": "user", "content": "pain"}, {"role": "assistant", "content": "high"}]}'
     assert read(line).endswith("high" + RETURN) and "pain" not in read(line)
+
+
+def test_a_dialogue_too_long_for_one_row_stands_in_several(tmp_path, tokenizer):
+    """Turns share their trunk where they fit a row together; where not, each has its prompt for itself."""
+    turns = '{"role": "user", "content": "pain"}, {"role": "assistant", "content": "high"}'
+    with write_lines(tmp_path / "rows.jsonl") as handle:
+        handle.write(f'{{"messages": [{turns}, {turns}, {turns}]}}\n')
+
+    def units(tokens_per_row):
+        recipe = types.SimpleNamespace(**vars(ALL))
+        recipe.optimisation = Optimisation(tokens_per_row=tokens_per_row)
+        return read_rows(recipe, tmp_path / "rows.jsonl", tokenizer).units
+
+    (shared,) = units(512)
+    assert any(not d.num_trained for d in shared), "no trunk"
+    separate = units(sum(len(d.ids) for d in shared) - 1)
+    assert [len(unit) for unit in separate] == [1, 1, 1] and all(d.continues < 0 for (d,) in separate)
+    assert sum(d.num_trained for d in shared) == sum(d.num_trained for (d,) in separate)

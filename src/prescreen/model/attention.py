@@ -3,7 +3,8 @@
 Registered through transformers' own registry under the name `packed`; transformers then builds no mask, and the
 collator's `documents` lengths reach this function through the model's keyword arguments. Stock transformers
 ignores `position_ids` when it builds gpt-oss masks, so its packed rows leak (tests/model/test_attention.py shows
-it). Torch's flash kernel part by part on a CPU, the dense reference elsewhere. Knows nothing about loss or data.
+it). Part by part, with torch's flash kernel for float32 on a CPU and plain matrix products elsewhere; the parts'
+results are joined by their log-sum-exp, exactly. Knows nothing about loss or data.
 """
 
 from typing import Any
@@ -12,26 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from prescreen.errors import GuardError
-from prescreen.model.parts import Group, Part, allowed_pairs, plan_parts
+from prescreen.model.parts import Group, Part, plan_parts
 
 NAME, CACHED = "packed", "cached"
 _FLASH = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
 _FLASH_BACKWARD = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward
-
-
-def attend_dense(query: Tensor, key: Tensor, value: Tensor, sinks: Tensor, allowed: Tensor, scale: float) -> Tensor:
-    """Softmax attention with a sink per head. query [N, H, d], key and value [N, Hkv, d] -> [N, H, d].
-
-    `allowed` [N, N] booleans, query by key. The sink takes part in the normalisation and contributes no value.
-    """
-    repeats = query.shape[1] // key.shape[1]
-    key, value = (t.repeat_interleave(repeats, dim=1) for t in (key, value))
-    scores = torch.einsum("qhd,khd->hqk", query, key) * scale
-    scores = scores.masked_fill(~allowed, float("-inf"))
-    sink = sinks[:, None, None].expand(*scores.shape[:2], 1).to(scores.dtype)
-    joined = torch.cat([scores, sink], dim=-1)
-    weights = (joined if joined.dtype == torch.float64 else joined.float()).softmax(dim=-1)[..., :-1]
-    return torch.einsum("hqk,khd->qhd", weights.to(value.dtype), value)
 
 
 def attend_packed(
@@ -60,11 +46,10 @@ def attend_packed(
     lengths = tuple(documents.tolist())
     roots = (-1,) * len(lengths) if parents is None else tuple(parents.tolist())
     q, k, v = (t[0].transpose(0, 1) for t in (query, key, value))  # [N, H, d]
-    if query.device.type == "cpu" and query.dtype == torch.float32:
-        parts = plan_parts(lengths, roots, sliding_window)
-        return _FlashWithSinks.apply(q, k, v, s_aux, parts, scaling)[None], None
-    allowed = allowed_pairs(lengths, roots, sliding_window).to(query.device)
-    return attend_dense(q, k, v, s_aux, allowed, scaling)[None], None
+    parts = plan_parts(lengths, roots, sliding_window, query.device)
+    flash = query.device.type == "cpu" and query.dtype == torch.float32
+    attended = (_FlashWithSinks.apply if flash else attend_dense)(q, k, v, s_aux, parts, scaling)
+    return attended[None], None
 
 
 def gather(rows: Tensor, group: Group) -> Tensor:
@@ -85,12 +70,49 @@ def scattered(attended: Tensor, group: Group) -> Tensor:
     return attended.transpose(1, 2).flatten(0, 1).index_select(0, group.real)
 
 
-class _FlashWithSinks(torch.autograd.Function):
-    """torch's CPU flash attention over parts, joined with the sink by their log-sum-exp, exactly.
+def join_parts(
+    parts: list[Part], found: list[tuple[Tensor, Tensor]], sinks: Tensor, size: int
+) -> tuple[Tensor, Tensor]:
+    """Each part's output [n, H, d] and log-sum-exp [n, H] -> those of the whole row, [N, H, d] and [N, H].
 
-    With lse' = log(sum over parts exp(lse) + exp(sink)) the output is the sum of the parts' outputs, each scaled
-    by exp(lse - lse'), and the flash backward of each part run on that output and lse' is its exact gradient,
-    because the sink's value is zero. The sink's own gradient is -exp(sink - lse') (dO . O) summed over queries.
+    lse' = log(sum over parts exp(lse) + exp(sink)); each output counts with exp(lse - lse'). The sink takes part in
+    the normalisation and contributes no value.
+    """
+    total = sinks.to(found[0][1].dtype).repeat(size, 1)
+    for part, (_, lse) in zip(parts, found, strict=True):
+        rows = part.group.rows
+        total = total.index_copy(0, rows, torch.logaddexp(total.index_select(0, rows), lse))
+    output = found[0][0].new_zeros(size, *found[0][0].shape[1:])
+    for part, (out, lse) in zip(parts, found, strict=True):
+        rows = part.group.rows
+        output = output.index_add(0, rows, out * torch.exp(lse - total.index_select(0, rows))[..., None])
+    return output, total
+
+
+def attend_dense(
+    query: Tensor, key: Tensor, value: Tensor, sinks: Tensor, parts: list[Part], scale: float
+) -> Tensor:
+    """Plain attention over parts, any device and dtype. query [N, H, d], key and value [N, Hkv, d] -> [N, H, d].
+
+    Scores and sums are float32, or float64 for such a query.
+    """
+    repeats = query.shape[1] // key.shape[1]
+    precise = query.dtype if query.dtype == torch.float64 else torch.float32
+    found = []
+    for part in parts:
+        q = gather(query, part.group)
+        k, v = (gather_keys(t, part, repeats) for t in (key, value))
+        scores = (q @ k.transpose(2, 3)).to(precise) * scale + part.additive
+        out = scores.softmax(-1) @ v.to(precise)
+        found.append((scattered(out, part.group), scattered(scores.logsumexp(-1), part.group)))
+    return join_parts(parts, found, sinks, len(query))[0].to(query.dtype)
+
+
+class _FlashWithSinks(torch.autograd.Function):
+    """torch's CPU flash attention over parts.
+
+    The flash backward of each part, run on the joined output and log-sum-exp, is its exact gradient, because the
+    sink's value is zero. The sink's own gradient is -exp(sink - lse') (dO . O) summed over queries.
     """
 
     @staticmethod
@@ -98,19 +120,13 @@ class _FlashWithSinks(torch.autograd.Function):
         ctx: Any, query: Tensor, key: Tensor, value: Tensor, sinks: Tensor, parts: list[Part], scale: float
     ) -> Tensor:
         repeats = query.shape[1] // key.shape[1]
-        total = sinks.repeat(len(query), 1)
         found = []
         for part in parts:
             q = gather(query, part.group)
             k, v = (gather_keys(t, part, repeats) for t in (key, value))
             out, lse = _FLASH(q, k, v, 0.0, part.causal, attn_mask=part.mask, scale=scale)
             found.append((scattered(out, part.group), scattered(lse, part.group)))
-            rows = part.group.rows
-            total.index_copy_(0, rows, torch.logaddexp(total.index_select(0, rows), found[-1][1]))
-        output = torch.zeros_like(query)
-        for part, (out, lse) in zip(parts, found, strict=True):
-            rows = part.group.rows
-            output.index_add_(0, rows, out * torch.exp(lse - total.index_select(0, rows))[..., None])
+        output, total = join_parts(parts, found, sinks, len(query))
         ctx.parts, ctx.scale = parts, scale
         ctx.save_for_backward(query, key, value, sinks, output, total)
         return output

@@ -39,6 +39,14 @@ class Part(NamedTuple):
         """Whether the kernel's own causal mask says everything."""
         return self.keys is None and self.mask is None
 
+    @property
+    def additive(self) -> Tensor | float:
+        """What to add to scores [D, H, L, K] where the kernel has no causal mask of its own."""
+        if not self.causal:
+            return 0.0 if self.mask is None else self.mask
+        index = self.group.index
+        return index.new_full((index.shape[1],) * 2, float("-inf"), dtype=torch.float32).triu(1)
+
 
 def lay_out(starts: list[int], sizes: list[int]) -> Group:
     """A group of pieces of a row; padding repeats some other token and is never used."""
@@ -57,8 +65,15 @@ def hide(allowed: Tensor) -> Tensor | None:
 
 
 @lru_cache(maxsize=32)
-def plan_parts(lengths: tuple[int, ...], parents: tuple[int, ...], window: int | None) -> list[Part]:
+def plan_parts(
+    lengths: tuple[int, ...], parents: tuple[int, ...], window: int | None, device: torch.device
+) -> list[Part]:
     """What attends to what in a row of documents; `parents` names the document each one continues, or -1."""
+    with device:
+        return _plan_parts(lengths, parents, window)
+
+
+def _plan_parts(lengths: tuple[int, ...], parents: tuple[int, ...], window: int | None) -> list[Part]:
     starts = [0, *accumulate(lengths)]
     alike: dict[int, list[int]] = {}
     continued: dict[tuple[int, int], list[int]] = {}
@@ -97,20 +112,4 @@ def allowed_keys(length: int, window: int | None) -> Tensor:
     position = torch.arange(length)
     distance = position[:, None] - position[None, :]
     allowed = distance >= 0
-    return allowed & (distance < window) if window else allowed
-
-
-def allowed_pairs(lengths: tuple[int, ...], parents: tuple[int, ...], window: int | None) -> Tensor:
-    """[N, N] booleans of a whole row, query by key: the definition the parts must add up to."""
-    before = [0] * len(lengths)
-    for number, parent in enumerate(parents):
-        before[number] = before[parent] + lengths[parent] if parent >= 0 else 0
-    related = torch.eye(len(lengths), dtype=torch.bool)
-    for number, parent in enumerate(parents):
-        if parent >= 0:
-            related[number] |= related[parent]
-    owner = torch.repeat_interleave(torch.arange(len(lengths)), torch.tensor(lengths))
-    position = torch.cat([torch.arange(n) + b for n, b in zip(lengths, before, strict=True)])
-    distance = position[:, None] - position[None, :]
-    allowed = related[owner][:, owner] & (distance >= 0)
     return allowed & (distance < window) if window else allowed
