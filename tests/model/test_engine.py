@@ -10,7 +10,7 @@ from prescreen.clinic.case import Case
 from prescreen.clinic.report import Draft
 from prescreen.model.constrain import Grammar, TurnState, turn_marks
 from prescreen.model.draft import draft_reports
-from prescreen.model.engine import Completion, ScriptedEngine, TransformersEngine, by_length
+from prescreen.model.engine import PREFILL_PAIRS, Completion, ScriptedEngine, TransformersEngine, by_length
 from prescreen.model.prompt import draft_text
 from small_draft import DRAFT
 
@@ -112,6 +112,14 @@ def test_batches_cover_everything_once():
     encoded = [[0] * n for n in (5, 1, 9, 3, 3)]
     batches = list(by_length(encoded, 2))
     assert sorted(i for b in batches for i in b) == list(range(5)) and batches[0][0] == 2
+
+
+def test_long_prompts_are_read_few_at_a_time():
+    """The square of the length is what a batch costs: transcripts of thousands of tokens once took 13 GB."""
+    encoded = [[0] * n for n in (300, 3000, 1500, 1400, 40, 40)]
+    batches = list(by_length(encoded, 32))
+    assert batches[:2] == [[1], [2, 3, 0]] and sorted(batches[2]) == [4, 5]
+    assert all(len(b) == 1 or len(b) * len(encoded[b[0]]) ** 2 <= PREFILL_PAIRS for b in batches)
 
 
 def test_draft_schema_compiles(tokenizer, small_model):

@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 from prescreen.model.harmony import Message
 
+PREFILL_PAIRS = 32 * 512**2  # attention scores of a batch while it reads its prompts, per head and layer
 Progress = Callable[[int], None]  # called with the number of newly answered prompts
 
 
@@ -129,11 +130,18 @@ class TransformersEngine:
         return Completion(text, thinking, "length" if end is None else "stop", len(used))
 
 
-def by_length(encoded: Sequence[Sequence[int]], size: int) -> Iterator[list[int]]:
-    """Indices in batches of similar length, longest first, so that a batch pads little."""
+def by_length(encoded: Sequence[Sequence[int]], size: int, pairs: int = PREFILL_PAIRS) -> Iterator[list[int]]:
+    """Indices in batches of similar length, longest first, so that a batch pads little.
+
+    Reading a prompt takes memory by the square of its length, so long prompts go fewer at a time: a batch has at
+    most `pairs` of padded tokens, or one prompt.
+    """
     order = sorted(range(len(encoded)), key=lambda i: -len(encoded[i]))
-    for start in range(0, len(order), size):
-        yield order[start : start + size]
+    while order:
+        longest = max(len(encoded[order[0]]), 1)
+        fit = min(size, max(pairs // longest**2, 1))
+        yield order[:fit]
+        order = order[fit:]
 
 
 class OpenAIEngine:
