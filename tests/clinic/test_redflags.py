@@ -153,7 +153,7 @@ DENIALS = [
     "There is no {} today.", "She hasn't had any {}.", "No fever, {} or rash.", "Negative for {}.",
     "{}: no", "No {} or fever.", "I haven't noticed any {}.", "Not having any {}.",
     "Denies fever, cough, {}.", "no history of {}", "There hasn't been any {} at all.", "{} - denied",
-    "no sign of {}", "I do not have {} right now.",
+    "no sign of {}", "I do not have {} right now.", "Nothing like {}.", "No fever, nothing like {}.",
 ]  # fmt: skip
 
 
@@ -182,6 +182,10 @@ def test_denied_symptoms_never_fire() -> None:
         "No, I have chest pain",
         "chest pain not relieved by GTN",
         "I have not slept because of the chest pain",
+        "I've had nothing like this chest pain before",
+        "Nothing like the chest pain of my last heart attack, this chest pain is worse",
+        "It is nothing like my old headaches, I have chest pain",
+        "Nothing like it, the chest pain came out of nowhere",
     ],
 )
 def test_words_that_only_look_like_denials(complaint: str) -> None:

@@ -56,8 +56,10 @@ _NO_DENIAL = re.compile(
     r"|\bnot (?:the )?(?:usual|same|like)\b|\b(?:worse|more) than not\b"
 )
 _STRONG = r"denies|denied|denying|deny|negative for|rules? out|ruled out|free (?:of|from)|absence of"
+# A bare answer ("Nothing like fever"), not a comparison ("it is nothing like my old headaches").
+_UNLIKE = r"(?<!\w )nothing like(?! (?:the|this|that|these|those|its?|before|i|i'\w+|my|any\w*|what|an?)\b)"
 _CUE = re.compile(
-    rf"\b(?:(?P<strong>{_STRONG})|(?P<no>no|nil|without|w/o|neither|nor|none of|zero|never|no signs? of)"
+    rf"\b(?:(?P<strong>{_STRONG})|(?P<no>no|nil|without|w/o|neither|nor|none of|zero|never|no signs? of|{_UNLIKE})"
     r"|(?P<not>not|isn'?t|aren'?t|wasn'?t|weren'?t|hasn'?t|haven'?t|hadn'?t|doesn'?t|don'?t|didn'?t"
     r"|ain'?t))\b"
 )
