@@ -9,8 +9,8 @@ import re
 from prescreen.clinic.acuity import Acuity
 from prescreen.clinic.case import Case
 from prescreen.clinic.report import Consideration, Draft, Finding, HistoryReview
+from prescreen.clinic.vitals import describe_vitals
 from prescreen.data.ktas import NEXT_STEPS
-from prescreen.data.vitals import describe_vitals
 
 MAX_LINE = 240
 SENTENCE = re.compile(r"(?<=[.!?;])\s+")

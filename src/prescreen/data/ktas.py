@@ -11,9 +11,9 @@ from pathlib import Path
 from prescreen.clinic.acuity import Acuity, Level, read_level
 from prescreen.clinic.case import Case, Label, Vitals
 from prescreen.clinic.report import Draft, Finding, HistoryReview
+from prescreen.clinic.vitals import describe_vitals
 from prescreen.data.records import Part, Reject
 from prescreen.data.split import assign_part
-from prescreen.data.vitals import describe_vitals
 
 FILE = "ktas_dev.csv"
 SHARES: dict[Part, float] = {"train": 0.6, "valid": 0.1, "test": 0.3}

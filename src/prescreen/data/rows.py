@@ -10,9 +10,9 @@ from typing import Any
 
 from prescreen.clinic.case import Case, Turn
 from prescreen.clinic.report import Draft
+from prescreen.clinic.vitals import describe_vitals
 from prescreen.data.records import Row
 from prescreen.data.split import hash_share
-from prescreen.data.vitals import describe_vitals
 from prescreen.model.harmony import Message
 from prescreen.model.prompt import dialogue_messages, draft_text, task_messages
 
