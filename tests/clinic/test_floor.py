@@ -5,11 +5,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prescreen.clinic.acuity import Acuity
-from prescreen.clinic.case import Case, Turn
+from prescreen.clinic.case import Case, Turn, Vitals
 from prescreen.clinic.floor import finalise
 from prescreen.clinic.history import parse_history
+from prescreen.clinic.numerals import unknown_numbers
 from prescreen.clinic.redflags import check_rules, rule_acuity
 from prescreen.clinic.report import Consideration, Draft, Finding, HistoryReview, Report
+from small_draft import DRAFT
 
 LINE = st.text(max_size=60)
 SAID = st.sampled_from(
@@ -103,7 +105,9 @@ def test_claimed_findings_are_in_the_words(case: Case, draft: Draft) -> None:
         if finding.status != "not asked":
             assert finding.evidence.strip()
             assert " ".join(finding.evidence.lower().split())[:5] in words or not finding.evidence.isascii()
-    kept = len(report.findings) + sum(not line.startswith("history: ") for line in report.unsupported)
+    kept = len(report.findings) + sum(
+        not line.startswith(("history: ", "summary: ")) for line in report.unsupported
+    )
     assert kept == len(draft.findings)
 
 
@@ -206,3 +210,26 @@ def test_free_text_history_loses_no_word(text: str) -> None:
         .split()
     )
     assert sorted(kept) == sorted(word for word in text.replace(",", " ").replace(".", " ").split())
+
+
+@pytest.mark.parametrize(
+    ("summary", "unknown"),
+    [
+        ("31-year-old woman: sore throat for 6 days, heart rate 104.", []),
+        ("4-year-old woman: sore throat for 6 days.", ["summary: 4-year-old woman"]),
+        ("Woman with sore throat for 2 weeks, 38.5 degrees.", ["summary: 2 weeks", "summary: 38.5 degrees"]),
+        ("Sore throat for 1 hour, BP 120/80.", ["summary: 1 hour"]),
+    ],
+)
+def test_a_number_nobody_gave_is_listed(summary, unknown):
+    case = Case(
+        id="c", patient_id="p", source="test", licence="none", age_years=31, sex="female",
+        complaint="My throat has been sore for six days", vitals=Vitals(heart_rate=104, systolic=120, diastolic=80),
+    )  # fmt: skip
+    draft = DRAFT.model_copy(update={"summary": summary})
+    assert [line for line in finalise(case, draft).unsupported if line.startswith("summary")] == unknown
+
+
+@given(CASES)
+def test_words_of_the_case_itself_are_never_unknown_numbers(case):
+    assert unknown_numbers(case.text, case) == []

@@ -151,7 +151,7 @@ SYMPTOMS = [
 DENIALS = [
     "No {}.", "Denies {}.", "I have no {}.", "without {}", "He has never had {}.", "I don't have any {}.",
     "There is no {} today.", "She hasn't had any {}.", "No fever, {} or rash.", "Negative for {}.",
-    "{}: no", "No {} or fever.", "I haven't noticed any {}.", "Not having any {}.",
+    "{}: no", "neg for {}", "No {} or fever.", "I haven't noticed any {}.", "Not having any {}.",
     "Denies fever, cough, {}.", "no history of {}", "There hasn't been any {} at all.", "{} - denied",
     "no sign of {}", "I do not have {} right now.", "Nothing like {}.", "No fever, nothing like {}.",
 ]  # fmt: skip

@@ -3,7 +3,8 @@
 `finalise` turns a model's Draft (or its absence) into the Report a nurse sees. It knows no model. What it
 guarantees: acuity is the higher of rules and draft; without a draft the rules decide alone, and a case no rule
 knows goes to the nurse as HIGH, never lower, because nobody has assessed it; the record's history is always in
-the report; a finding whose evidence the patient never said leaves the findings and is listed as unsupported.
+the report; a finding whose evidence the patient never said leaves the findings and is listed as unsupported, as
+is a number of the summary that the case does not hold.
 """
 
 import re
@@ -13,6 +14,7 @@ from textwrap import wrap
 from prescreen.clinic.acuity import Acuity
 from prescreen.clinic.case import Case
 from prescreen.clinic.history import NO_ALLERGIES, NOT_ASKED, read_history
+from prescreen.clinic.numerals import unknown_numbers
 from prescreen.clinic.redflags import Hit, check_rules, rule_acuity
 from prescreen.clinic.report import Draft, Finding, HistoryReview, Report
 
@@ -31,6 +33,7 @@ def finalise(case: Case, draft: Draft | None, reason: str = "") -> Report:
     supported = [finding for finding in proposal.findings if _is_supported(finding, case)]
     history, invented = _merge_history(case, proposal.history)
     unsupported = [f"{f.name}: {f.evidence}" for f in proposal.findings if f not in supported] + invented
+    unsupported += [f"summary: {number}" for number in unknown_numbers(proposal.summary, case)]
     return Report(
         summary=proposal.summary,
         history=history,

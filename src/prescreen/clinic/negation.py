@@ -55,7 +55,7 @@ _NO_DENIAL = re.compile(
     r"|\bnever (?:been|felt) (?:so|this|as)\b|\bwhether or not\b|\bwhy not\b|\bif not\b"
     r"|\bnot (?:the )?(?:usual|same|like)\b|\b(?:worse|more) than not\b"
 )
-_STRONG = r"denies|denied|denying|deny|negative for|rules? out|ruled out|free (?:of|from)|absence of"
+_STRONG = r"denies|denied|denying|deny|neg(?:ative)? for|rules? out|ruled out|free (?:of|from)|absence of"
 # A bare answer ("Nothing like fever"), not a comparison ("it is nothing like my old headaches").
 _UNLIKE = r"(?<!\w )nothing like(?! (?:the|this|that|these|those|its?|before|i|i'\w+|my|any\w*|what|an?)\b)"
 _CUE = re.compile(
