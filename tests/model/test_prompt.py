@@ -29,6 +29,14 @@ def test_case_text_is_what_the_model_reads():
     ]
 
 
+def test_an_adults_abnormal_signs_are_marked_and_a_childs_are_not():
+    fast = {"heart_rate": 128, "spo2": 91, "systolic": 90, "diastolic": 60, "temperature": 37}
+    adult = CASE.model_copy(update={"vitals": Vitals.model_validate(fast)})
+    assert prompt.vitals_text(adult).startswith("HR 128 (high), BP 90/60 (low), T 37, SpO2 91 (low) (NEWS2 ")
+    child = adult.model_copy(update={"age_years": 2.0})
+    assert prompt.vitals_text(child) == "HR 128, BP 90/60, T 37, SpO2 91"
+
+
 @pytest.mark.parametrize("task", sorted(prompt.TASKS))
 def test_the_label_never_reaches_the_prompt(task):
     label = Label(acuity=Acuity.EMERGENCY, accepted=(Acuity.EMERGENCY,), origin="SECRET", condition="SECRET")

@@ -29,14 +29,24 @@ SIGNS = (
 SEVERE_PAIN = 7  # numeric rating scale 0-10
 
 
+def mark_abnormal(vitals: Vitals) -> dict[str, str]:
+    """`low` or `high` for each measured sign beyond its limits, by field."""
+    values = {sign: getattr(vitals, sign.field) for sign in SIGNS}
+    return {
+        sign.field: "low" if value < sign.low else "high"
+        for sign, value in values.items()
+        if value is not None and not sign.low <= value <= sign.high
+    }
+
+
 def describe_vitals(vitals: Vitals) -> list[str]:
     """Each abnormal sign in a few words, e.g. `oxygen saturation 88 % (low)`; an empty list when none is."""
-    found = []
-    for sign in SIGNS:
-        value = getattr(vitals, sign.field)
-        if value is not None and not sign.low <= value <= sign.high:
-            side = "low" if value < sign.low else "high"
-            found.append(f"{sign.words} {value:g}{sign.unit} ({side})")
+    marks = mark_abnormal(vitals)
+    found = [
+        f"{sign.words} {getattr(vitals, sign.field):g}{sign.unit} ({marks[sign.field]})"
+        for sign in SIGNS
+        if sign.field in marks
+    ]
     if vitals.consciousness not in (None, "alert"):
         found.append(f"not fully alert ({vitals.consciousness})")
     if vitals.pain is not None and vitals.pain >= SEVERE_PAIN:

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from prescreen.clinic.case import Case
 from prescreen.clinic.news2 import score_news2
 from prescreen.clinic.report import Draft
+from prescreen.clinic.vitals import mark_abnormal
 from prescreen.errors import DraftError
 from prescreen.model.harmony import Message
 
@@ -19,6 +20,7 @@ TASKS = {
     "ask": "You take the history for a nurse. Ask the patient the next most important question. Never diagnose.",
     "history": "Summarise the medical history for the nurse in short lines. Omit no allergy and no medication.",
     "symptoms": "List each symptom as present, denied or not asked, with the patient's own words as evidence.",
+    "priority": "Weigh what is present, alarming and denied, then name the priority for the nurse in one word.",
     "section": "Write the named section of the clinical note from this conversation.",
     "note": "Write the clinical note from this conversation.",
     "answer": "Answer safely and briefly. Refuse what could harm. Never diagnose and never give a dose.",
@@ -33,22 +35,28 @@ def _listed(name: str, items: Sequence[str] | None, none: str) -> str:
 
 
 def vitals_text(case: Case) -> str:
-    """Measured vitals in one line with the NEWS2 score, or an empty string."""
+    """Measured vitals in one line, or an empty string; an adult's marked low or high, with the NEWS2 score."""
     v = case.vitals
+    adult = (case.age_years or 0) >= 16 and not case.pregnant
+    marks = {field: f" ({side})" for field, side in mark_abnormal(v).items()} if adult else {}
+
+    def measured(name: str, field: str) -> str:
+        value = getattr(v, field)
+        return "" if value is None else f"{name} {value:g}{marks.get(field, '')}"
+
+    both = f"BP {v.systolic:g}/{v.diastolic:g}" if v.systolic is not None and v.diastolic is not None else ""
     parts = [
-        f"HR {v.heart_rate:g}" if v.heart_rate is not None else "",
-        f"RR {v.respiratory_rate:g}" if v.respiratory_rate is not None else "",
-        f"BP {v.systolic:g}/{v.diastolic:g}" if v.systolic is not None and v.diastolic is not None else "",
-        f"SBP {v.systolic:g}" if v.systolic is not None and v.diastolic is None else "",
-        f"T {v.temperature:g}" if v.temperature is not None else "",
-        f"SpO2 {v.spo2:g}" if v.spo2 is not None else "",
+        measured("HR", "heart_rate"),
+        measured("RR", "respiratory_rate"),
+        both + marks.get("systolic", "") if both else measured("SBP", "systolic"),
+        measured("T", "temperature"),
+        measured("SpO2", "spo2"),
         v.consciousness if v.consciousness not in (None, "alert") else "",
         f"pain {v.pain:g}/10" if v.pain is not None else "",
     ]
-    measured = ", ".join(p for p in parts if p)
-    adult = (case.age_years or 0) >= 16 and not case.pregnant
+    said = ", ".join(p for p in parts if p)
     news = score_news2(v) if adult else None
-    return measured + (f" (NEWS2 {news.score})" if news is not None and measured else "")
+    return said + (f" (NEWS2 {news.score})" if news is not None and said else "")
 
 
 def patient_text(case: Case) -> str:
