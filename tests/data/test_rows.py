@@ -22,7 +22,7 @@ from prescreen.data.synthesize import synthesize_cases
 from prescreen.model.prompt import TASKS, parse_draft
 
 CASES = list(synthesize_cases(3, 60, "train", "seen"))
-ALL = {"ask": 1.0, "symptoms": 1.0, "report": 1.0, "history": 1.0}
+ALL = {"ask": 1.0, "symptoms": 1.0, "priority": 1.0, "report": 1.0, "history": 1.0}
 
 
 def rows_of(cases, tasks, mix=ALL):
@@ -45,6 +45,13 @@ def test_a_report_is_the_gold_draft_and_its_trace_ends_in_the_level():
         answer = row.messages[-1]
         assert parse_draft(answer["content"]) == case.label.draft
         assert answer["thinking"].endswith(f"-> {case.label.acuity.value}")
+
+
+def test_a_priority_row_is_the_report_cut_to_its_level():
+    reports, levels = (rows_of(CASES, {task: SFT[task]}) for task in ("report", "priority"))
+    for report, level in zip(reports, levels, strict=True):
+        assert level.messages[-1]["thinking"] == report.messages[-1]["thinking"]
+        assert level.messages[-1]["content"] == parse_draft(report.messages[-1]["content"]).acuity.value
 
 
 @given(st.sampled_from(CASES), st.integers(1, 12))

@@ -71,10 +71,11 @@ class DataRecipe(Recipe):
     num_cases: CaseCounts = CaseCounts()
     num_characters: TextSizes = TextSizes()
     num_pairs: PairCounts = PairCounts()
-    sft_mix: dict[Literal["ask", "symptoms", "report"], Share] = Field(
-        {"ask": 0.3, "symptoms": 0.3, "report": 1.0}, description="share of cases that give such an SFT row"
+    sft_mix: dict[Literal["ask", "symptoms", "priority", "report"], Share] = Field(
+        {"ask": 0.3, "symptoms": 0.3, "priority": 0.3, "report": 1.0},
+        description="share of cases that give such an SFT row",
     )
-    instruct_mix: dict[Literal["history", "ask", "report"], Share] = Field(
+    instruct_mix: dict[Literal["history", "ask", "priority", "report"], Share] = Field(
         {"history": 0.4, "ask": 0.4, "report": 0.6}, description="share of cases that give such an instruction row"
     )
     max_row_words: int = Field(400, ge=50, description="a longer real dialogue or note is rejected, never cut")

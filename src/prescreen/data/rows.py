@@ -56,6 +56,12 @@ def report_messages(case: Case, draft: Draft) -> list[Message]:
     return [*task_messages("report", case), report_answer(case, draft)]
 
 
+def priority_messages(case: Case, draft: Draft) -> list[Message]:
+    """The same thought as before a report, and of the report its level alone."""
+    answer: Message = {"role": "assistant", "content": draft.acuity.value, "thinking": compose_trace(case, draft)}
+    return [*task_messages("priority", case), answer]
+
+
 def symptom_messages(case: Case, draft: Draft) -> list[Message]:
     """Every finding with its status and the patient's words."""
     findings = [f.model_dump(mode="json") for f in draft.findings]
@@ -105,10 +111,16 @@ def next_question(case: Case, draft: Draft) -> list[Message]:
 
 
 Compose = Callable[[Case, Draft], list[Message]]
-SFT: Mapping[str, Compose] = {"ask": dialogue_row, "symptoms": symptom_messages, "report": report_messages}
+SFT: Mapping[str, Compose] = {
+    "ask": dialogue_row,
+    "symptoms": symptom_messages,
+    "priority": priority_messages,
+    "report": report_messages,
+}
 INSTRUCT: Mapping[str, Compose] = {
     "history": history_messages,
     "ask": next_question,
+    "priority": priority_messages,
     "report": report_messages,
 }
 
