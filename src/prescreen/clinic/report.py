@@ -40,14 +40,14 @@ class Consideration(Strict):
 
 
 class Draft(Strict):
-    """What the model writes, in this order."""
+    """What the model writes, in this order: its thought ends in the level, so the level stands next to it."""
 
+    acuity: Acuity
     summary: Annotated[str, Field(max_length=600)]
     history: HistoryReview
     findings: list[Finding] = Field(max_length=12)
     red_flags: list[Line] = Field(max_length=6)
     differential: list[Consideration] = Field(max_length=4)
-    acuity: Acuity
     rationale: Annotated[str, Field(max_length=400)]
     next_steps: list[Line] = Field(max_length=5)
     open_questions: list[Line] = Field(max_length=5)
