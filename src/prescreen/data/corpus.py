@@ -9,12 +9,14 @@ the training part of each, so that held-out text stays held out.
 import itertools
 import json
 import random
+import re
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field
 
 from prescreen.clinic.case import Case
+from prescreen.clinic.report import Draft
 from prescreen.config import Recipe
 from prescreen.data.gather import Gathered, gather_sources
 from prescreen.data.sources import source_files
@@ -25,6 +27,9 @@ from prescreen.run import Run, write_lines
 
 PUBLIC = ("mts_dialog", "medquad", "openstax_nursing", "meqsum")
 ABSTRACT = "Copy what was said into JSON: summary, history, findings."
+LIST = "List in one line what is present and what is denied."
+JSON_EVERY = 4  # every so many cases are copied into JSON, which is long; the others are listed in a line
+STRAY = 0.25  # chance of such a sentence before, and after, what somebody says
 KNOWN = {"summary", "history", "findings"}
 PARTS = ("train", "valid", "test")
 
@@ -76,25 +81,53 @@ def train_cases(recipe: CorpusRecipe) -> list[Case]:
 
 
 def abstractions(recipe: CorpusRecipe) -> Any:
-    """Chats whose answer copies the case into the first three fields of a draft."""
-    for case in train_cases(recipe):
+    """Chats whose answer copies the case into the first three fields of a draft, or lists its findings."""
+    rng = random.Random(f"abstractions/{recipe.seed}")
+    sentences = everyday_sentences(recipe)
+    for number, case in enumerate(train_cases(recipe)):
         assert case.label is not None and case.label.draft is not None
-        copied = case.label.draft.model_dump(mode="json", include=KNOWN)
+        task, answer = LIST, list_findings(case.label.draft)
+        if number % JSON_EVERY == 0:
+            copied = case.label.draft.model_dump(mode="json", include=KNOWN)
+            task, answer = ABSTRACT, json.dumps(copied, ensure_ascii=False, separators=(",", ":"))
         yield {
             "messages": [
-                {"role": "developer", "content": ABSTRACT},
-                {"role": "user", "content": case_text(case)},
-                {"role": "assistant", "content": json.dumps(copied, ensure_ascii=False, separators=(",", ":"))},
+                {"role": "developer", "content": task},
+                {"role": "user", "content": case_text(distract(case, sentences, rng))},
+                {"role": "assistant", "content": answer},
             ]
         }
 
 
+def list_findings(draft: Draft) -> str:
+    """Such as "present: cough, sore throat; denied: fever"."""
+    told = {status: [f.name for f in draft.findings if f.status == status] for status in ("present", "denied")}
+    return "; ".join(f"{status}: {', '.join(names)}" for status, names in told.items() if names)
+
+
+def everyday_sentences(recipe: CorpusRecipe) -> list[str]:
+    """Sentences that have nothing to do with anybody's complaint."""
+    return [s for row in everyday(recipe) for s in re.split(r"(?<=[.?!])\s+", row["text"]) if len(s.split()) < 14]
+
+
+def distract(case: Case, sentences: list[str], rng: random.Random) -> Case:
+    """The same case with sentences in it that do not belong: what matters must be found, wherever it stands."""
+
+    def surround(text: str) -> str:
+        before = rng.choice(sentences) if rng.random() < STRAY else ""
+        after = rng.choice(sentences) if rng.random() < STRAY else ""
+        return " ".join(part for part in (before, text, after) if part)
+
+    turns = [t if t.speaker == "assistant" else t.model_copy(update={"text": surround(t.text)}) for t in case.turns]
+    return case.model_copy(update={"complaint": surround(case.complaint), "turns": tuple(turns)})
+
+
 def conversations(recipe: CorpusRecipe) -> Any:
-    """Every fourth case as plain text, every eighth also as the chat it was."""
+    """Every eighth case as plain text, every sixteenth as the chat it was."""
     for number, case in enumerate(train_cases(recipe)):
-        if number % 4 == 0:
+        if number % 8 == 0:
             yield {"text": case_text(case), "kind": "medical"}
-        if number % 8 == 1 and any(turn.speaker == "assistant" for turn in case.turns):
+        if number % 16 == 1 and any(turn.speaker == "assistant" for turn in case.turns):
             yield {"messages": dialogue_messages(case)}
 
 
