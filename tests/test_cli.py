@@ -273,7 +273,8 @@ def test_wrong_option_is_a_usage_error(prescreen: Call) -> None:
 def test_ctrl_c_in_a_real_process(tmp_path: Path, small: Path) -> None:
     """The installed command, a stage that waits, a signal from outside."""
     program = f"""
-import sys, types, time
+import signal, sys, types, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have started us with it ignored
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 import small_stages
 from prescreen import cli
