@@ -82,3 +82,9 @@ class Case(Strict):
     def text(self) -> str:
         """All free text a rule may read: history and what was said."""
         return "\n".join(s for s in (self.history_text, self.spoken) if s)
+
+    @property
+    def recorded(self) -> str:
+        """All free text and the record's lists: where what a report claims must be found."""
+        lists = (self.conditions, self.medications, self.allergies)
+        return "\n".join((self.text, *(item for items in lists for item in items or ())))

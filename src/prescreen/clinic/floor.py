@@ -115,8 +115,7 @@ def _is_supported(finding: Finding, case: Case) -> bool:
     """A finding that claims an answer needs the patient's own words for it."""
     if finding.status == "not asked":
         return True
-    record = (*(case.conditions or ()), *(case.medications or ()), *(case.allergies or ()))
-    return _contains(_plain("\n".join((case.text, *record))), finding.evidence)
+    return _contains(_plain(case.recorded), finding.evidence)
 
 
 def _contains(said: str, words: str) -> bool:

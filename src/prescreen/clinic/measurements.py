@@ -8,6 +8,7 @@ import re
 from typing import Any, NamedTuple
 
 from prescreen.clinic.case import Case, Vitals
+from prescreen.clinic.numerals import NUMBERS
 
 _SEP = (
     r"(?: ?(?:is|are|was|of|at|reading|rate|level|to|up to|down to|showing|around|about|only|were|now"
@@ -36,11 +37,9 @@ _PLAUSIBLE = {
     "systolic": (40, 280),
     "diastolic": (20, 180),
 }
-_WORDS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
-_NUMBERS = {word: number for number, word in enumerate(_WORDS, start=1)}
 _UNIT = {"d": 365.25, "w": 52.18, "m": 12.0, "y": 1.0}
 _AGE = re.compile(
-    r"\b(\d{1,3}|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)[ -]*"
+    r"\b(\d{1,3}|" + "|".join(NUMBERS) + r")[ -]*"
     r"(days?|weeks?|wks?|months?|mths?|mo|years?|yrs?|y)[ -]*(?:old|o|/o)\b",
     re.I,
 )
@@ -103,7 +102,7 @@ def read_ages(text: str) -> tuple[float, ...]:
     ages = []
     for match in _AGE.finditer(text):
         word = match[1].lower()
-        number = float(word) if word.isdigit() else float(_NUMBERS[word])
+        number = float(word) if word.isdigit() else float(NUMBERS[word])
         ages.append(number / _UNIT[match[2][0].lower()])
     ages += [float(m[1]) / {"7": 365.25, "52": 52.18, "12": 12.0}[m[2]] for m in _FRACTION_AGE.finditer(text)]
     if re.search(r"\b(?:newborn|neonate|new born)\b", text, re.I):

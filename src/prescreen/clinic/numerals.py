@@ -8,7 +8,8 @@ import re
 from prescreen.clinic.case import Case
 
 _NAMES = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
-WORDS = {word: str(number) for number, word in enumerate(_NAMES, 1)} | {"a": "1", "an": "1", "couple": "2"}
+NUMBERS = {word: number for number, word in enumerate(_NAMES, start=1)}
+_WORDS = NUMBERS | {"a": 1, "an": 1, "couple": 2}
 _STATED = re.compile(r"(?<![\w.,])(\d+(?:[.,]\d+)?)(?:[-/]\w+)*(?: [a-zA-Z]+)?")
 
 
@@ -20,10 +21,9 @@ def unknown_numbers(text: str, case: Case) -> list[str]:
 
 def _known_numbers(case: Case) -> set[str]:
     """Numbers in digits or words, and the recorded age in the units a report may use."""
-    record = (*(case.conditions or ()), *(case.medications or ()), *(case.allergies or ()))
-    said = "\n".join((case.text, *record)).lower()
+    said = case.recorded.lower()
     known = {_plain(number) for number in re.findall(r"\d+(?:[.,]\d+)?", said)}
-    known |= {WORDS[word] for word in re.findall(r"[a-z]+", said) if word in WORDS}
+    known |= {str(_WORDS[word]) for word in re.findall(r"[a-z]+", said) if word in _WORDS}
     known |= {f"{value:g}" for value in case.vitals.model_dump().values() if isinstance(value, float)}
     if case.age_years is not None:
         known |= {f"{case.age_years * unit:.0f}" for unit in (1, 12, 52, 365)} | {f"{int(case.age_years)}"}
