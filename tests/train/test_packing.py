@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from prescreen.errors import GuardError
 from prescreen.model.loss import IGNORE
-from prescreen.train.packing import Document, PackedRows, build_row, efficiency, pack_units, share_trunks
+from prescreen.train.packing import PackedRows, build_row, efficiency, pack_units
+from prescreen.train.sharing import Document, share_trunks
 
 
 def unit(*lengths):

@@ -12,7 +12,8 @@ import torch
 from prescreen.model.attention import register_attention
 from prescreen.model.loss import IGNORE
 from prescreen.train.objectives import count_tokens, cross_entropy, document_logprobs, dpo
-from prescreen.train.packing import Document, build_row, share_trunks
+from prescreen.train.packing import build_row
+from prescreen.train.sharing import Document, share_trunks
 
 trl = pytest.importorskip("trl", reason="TRL is not installed: no loss oracle")
 

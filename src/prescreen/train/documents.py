@@ -10,7 +10,7 @@ from prescreen.model.harmony import Message, encode_pieces, encode_plain, render
 from prescreen.model.loss import IGNORE
 from prescreen.model.tokenizer import END_OF_TEXT, RETURN
 from prescreen.run import read_jsonl
-from prescreen.train.packing import Document, Unit, share_trunks
+from prescreen.train.sharing import Document, Unit, share_trunks
 
 
 class ReadRows(NamedTuple):

@@ -7,62 +7,14 @@ apart. Knows tokens and lengths, nothing about text or objectives.
 import random
 from bisect import bisect_left, insort
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import accumulate
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from prescreen.errors import GuardError
-from prescreen.model.loss import IGNORE, shift_labels
-
-
-@dataclass(frozen=True)
-class Document:
-    """One training text. `labels` equals `ids` where trained and IGNORE elsewhere.
-
-    `continues` numbers an earlier document of the same unit whose tokens stand before this one's; -1: none.
-    """
-
-    ids: list[int]
-    labels: list[int]
-    continues: int = -1
-
-    def __post_init__(self) -> None:
-        if len(self.ids) != len(self.labels) or not self.ids:
-            raise GuardError(f"a document has {len(self.ids)} tokens and {len(self.labels)} labels")
-
-    @property
-    def num_trained(self) -> int:
-        return sum(label != IGNORE for label in self.labels)
-
-
-Unit = Sequence[Document]  # documents that must share a row: the turns of a dialogue, a preference pair
-
-
-def share_trunks(documents: Unit) -> list[Document]:
-    """The same documents with what their prompts share stated once: trunks, and branches that continue them.
-
-    A branch keeps the last token of its prompt, so that every trained token is predicted inside its own branch.
-    A document alone shares nothing and stays whole.
-    """
-    if len(documents) < 2:
-        return list(documents)
-    shared: list[Document] = []
-    trunk: list[int] = []
-    at = -1
-    for document in documents:
-        prompt = next(i for i, label in enumerate(document.labels) if label != IGNORE) - 1
-        before = document.ids[: max(prompt, 0)]
-        if before[: len(trunk)] != trunk:
-            shared.append(document)
-            continue
-        if more := before[len(trunk) :]:
-            shared.append(Document(more, [IGNORE] * len(more), at))
-            trunk, at = before, len(shared) - 1
-        shared.append(Document(document.ids[len(before) :], document.labels[len(before) :], at))
-    return shared
+from prescreen.model.loss import shift_labels
+from prescreen.train.sharing import Document, Unit, share_prefixes
 
 
 def pack_units(units: Sequence[Unit], budget: int, seed: int) -> list[list[int]]:
@@ -102,32 +54,48 @@ def efficiency(rows: Sequence[Sequence[int]], units: Sequence[Unit], budget: int
 
 
 class PackedRows(torch.utils.data.Dataset):
-    """Rows ready for the model; item i is one row, epochs repacked with their own seed and laid end to end."""
+    """Rows ready for the model; item i is one row, epochs repacked with their own seed and laid end to end.
+
+    Beginnings that many units share stand in a row once (`sharing`).
+    """
 
     def __init__(self, units: Sequence[Unit], budget: int, epochs: int, seed: int) -> None:
-        self.units = units
-        self.rows = [row for epoch in range(epochs) for row in pack_units(units, budget, seed + epoch)]
-        self.efficiency = efficiency(self.rows, units, budget)
+        self.prefixes = share_prefixes(units, budget)
+        room = budget - sum(len(trunk.ids) for trunk in self.prefixes.trunks)
+        short = self.prefixes.units
+        self.rows = [row for epoch in range(epochs) for row in pack_units(short, room, seed + epoch)]
+        self.efficiency = efficiency(self.rows, short, room)
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def __getitem__(self, number: int) -> dict[str, Any]:
-        return build_row([self.units[i] for i in self.rows[number]], self.rows[number])
+        chosen = self.rows[number]
+        trunks, units, under = self.prefixes
+        return build_row([units[i] for i in chosen], chosen, trunks, [under[i] for i in chosen])
 
 
-def build_row(units: Sequence[Unit], numbers: Sequence[int] = ()) -> dict[str, Any]:
+def build_row(
+    units: Sequence[Unit], numbers: Sequence[int] = (), trunks: Sequence[Document] = (), under: Sequence[int] = ()
+) -> dict[str, Any]:
     """Tensors of one row: input_ids, position_ids and targets [1, N], documents and parents [D], unit numbers.
 
     `targets` are already shifted: position i holds the token that follows i in the same document, or IGNORE.
-    `parents` names the document of the row that each one continues, -1 for none.
+    `parents` names the document of the row that each one continues, -1 for none. The first document of unit i
+    continues trunk `under[i]`; trunks no unit of the row needs are left out.
     """
-    documents = [document for unit in units for document in unit]
-    parents = [
-        document.continues + first if document.continues >= 0 else -1
-        for unit, first in zip(units, accumulate([0, *map(len, units)]), strict=False)
-        for document in unit
-    ]
+    needed = {at for at in under if at >= 0}
+    for at in range(len(trunks) - 1, -1, -1):
+        if at in needed and trunks[at].continues >= 0:
+            needed.add(trunks[at].continues)
+    place = {at: i for i, at in enumerate(sorted(needed))} | {-1: -1}
+    documents = [trunks[at] for at in sorted(needed)]
+    parents = [place[trunk.continues] for trunk in documents]
+    for unit, at in zip(units, under or [-1] * len(units), strict=True):
+        first = len(documents)
+        parents += [d.continues + first if d.continues >= 0 else -1 for d in unit]
+        parents[first] = place[at]
+        documents += unit
     starts: list[int] = []
     for parent in parents:
         starts.append(starts[parent] + len(documents[parent].ids) if parent >= 0 else 0)

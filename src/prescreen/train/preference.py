@@ -74,7 +74,7 @@ def main(recipe: PreferenceRecipe, run: Run) -> None:
 def read_pairs(recipe: PreferenceRecipe, path: Path, tokenizer: Any) -> list[list[Any]]:
     """Chosen and rejected of each row that fits, on one prompt."""
     from prescreen.train.documents import pair_documents
-    from prescreen.train.packing import share_trunks
+    from prescreen.train.sharing import share_trunks
 
     rows = list(read_jsonl(path)) if path.exists() else []
     pairs = [pair_documents(row, tokenizer) for row in rows[: recipe.max_rows or None]]

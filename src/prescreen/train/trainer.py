@@ -18,9 +18,10 @@ from prescreen.errors import GuardError
 from prescreen.model.attention import register_attention
 from prescreen.model.experts import register_experts
 from prescreen.run import Run
-from prescreen.train.packing import PackedRows, Unit, collate_row
+from prescreen.train.packing import PackedRows, collate_row
 from prescreen.train.progress import ProgressLog
 from prescreen.train.settings import Optimisation
+from prescreen.train.sharing import Unit
 
 EXACT_EXPERTS = ("eager", "grouped_mm", "sorted")
 Batch = dict[str, Tensor]
