@@ -74,7 +74,7 @@ def test_what_many_share_is_stated_once_and_what_few_share_is_not():
     shared = share_prefixes(units, 300)
     assert shared.trunks[0].ids == SYSTEM
     assert [t.continues for t in shared.trunks] == [-1, 0]
-    assert shared.under == [0] * 3 + [1] * 57, "three rows of task 1 in nine packed rows share the system block alone"
+    assert shared.under == [0] * 3 + [1] * 57, "three rows of task 1 share the system block alone"
     row = PackedRows(units, 300, 1, 0)[0]
     assert row["input_ids"].numel() < 0.6 * sum(len(ids) for ids, _ in read_row(row))
 
