@@ -20,7 +20,11 @@ def test_save_then_load_gives_the_same_model(small_model, tokenizer, tmp_path, s
         for name, tensor in small_model.state_dict().items():
             packed = ".experts." in name and not name.endswith("bias")
             tensor.copy_(decode(encode(tensor)) if packed else tensor.bfloat16())
-    assert torch.equal(loaded(ids).logits, small_model(ids).logits)
+    stored = loaded.state_dict()
+    assert all(torch.equal(stored[name], tensor) for name, tensor in small_model.state_dict().items())
+    assert torch.allclose(
+        loaded(ids).logits, small_model(ids).logits, atol=1e-6
+    )  # sums depend on where weights lie
 
 
 def test_mxfp4_then_dense_then_load_keeps_the_experts(small_model, tokenizer, tmp_path):
