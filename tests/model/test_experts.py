@@ -5,6 +5,7 @@ import copy
 import torch
 
 from prescreen.model.experts import register_experts
+from prescreen.model.split import split_expert_adapters
 
 
 def test_sorted_experts_equal_the_eager_loop(small_model):
@@ -18,3 +19,58 @@ def test_sorted_experts_equal_the_eager_loop(small_model):
         loss.backward()
     for (name, ours), theirs in zip(other.named_parameters(), small_model.parameters(), strict=True):
         assert torch.allclose(ours.grad, theirs.grad, atol=1e-6), name
+
+
+def adapted(small_model, implementation):
+    """A fresh adapter on all experts with factors that are not zero, the same each time."""
+    from prescreen.train.settings import Lora
+    from prescreen.train.start import add_adapter
+
+    model = copy.deepcopy(small_model)
+    model.set_experts_implementation(register_experts() if implementation == "split" else implementation)
+    model = add_adapter(model, Lora(rank=4, alpha=8, experts=True))
+    generator = torch.Generator().manual_seed(3)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "lora_" in name:
+                parameter.copy_(0.1 * torch.randn(parameter.shape, generator=generator))
+    return model
+
+
+def test_split_adapters_equal_peft_in_value_gradient_and_merge(small_model):
+    ids = torch.randint(0, 300, (2, 40))
+    split, peft = adapted(small_model, "split"), adapted(small_model, "eager")
+    assert split_expert_adapters(split) == small_model.config.num_hidden_layers
+    found = [(model(ids).logits, model) for model in (split, peft)]
+    assert torch.allclose(found[0][0], found[1][0], atol=1e-5)
+    assert not torch.allclose(found[0][0], small_model(ids).logits, atol=1e-3), "the adapter must do something"
+    for logits, _ in found:
+        logits.square().mean().backward()
+    theirs = dict(peft.named_parameters())
+    trained = [name for name, p in split.named_parameters() if p.requires_grad]
+    assert any("experts" in name for name in trained)
+    for name, ours in split.named_parameters():
+        if ours.requires_grad:
+            assert torch.allclose(ours.grad, theirs[name].grad, atol=1e-5), name
+        else:
+            assert ours.grad is None, name
+    merged = split.merge_and_unload()
+    assert torch.allclose(merged(ids).logits, found[1][0], atol=1e-5)
+
+
+def test_split_adapters_can_be_switched_off(small_model):
+    """DPO's reference is the model without its adapter."""
+    ids = torch.randint(0, 300, (1, 30))
+    split = adapted(small_model, "split")
+    split_expert_adapters(split)
+    with split.disable_adapter():
+        assert torch.allclose(split(ids).logits, small_model(ids).logits, atol=1e-6)
+
+
+def test_split_adapters_never_build_the_adapted_weights(small_model, monkeypatch):
+    from peft.tuners.lora.layer import ParamWrapper
+
+    split = adapted(small_model, "split")
+    split_expert_adapters(split)
+    monkeypatch.setattr(ParamWrapper, "_activate_lora", None)
+    split(torch.randint(0, 300, (1, 30)))

@@ -17,6 +17,7 @@ from transformers.trainer_utils import get_last_checkpoint
 from prescreen.errors import GuardError
 from prescreen.model.attention import register_attention
 from prescreen.model.experts import register_experts
+from prescreen.model.split import split_expert_adapters
 from prescreen.run import Run
 from prescreen.train.packing import PackedRows, collate_row
 from prescreen.train.progress import ProgressLog
@@ -175,8 +176,9 @@ def check_model(model: nn.Module) -> None:
 
 
 def use_packed_attention(model: nn.Module) -> None:
-    """Switch a loaded model from generation to packed training."""
+    """Switch a loaded model from generation to packed training; adapters of experts are computed apart."""
     inner = model.get_base_model() if hasattr(model, "get_base_model") else model
     inner.set_attn_implementation(register_attention())
     if inner.device.type == "cpu":
         inner.set_experts_implementation(register_experts())
+        split_expert_adapters(model)

@@ -1,0 +1,53 @@
+"""LoRA on all experts without building the adapted weights.
+
+PEFT adapts an expert tensor by adding the product of its factors to the whole stack of experts at each pass: every
+expert's weights are written anew, and the backward computes a dense gradient of them. Here the same adapter runs as
+x W + s (x A) B, so that only the tokens of an expert meet its factors and no gradient of W exists. PEFT keeps the
+factors, their names, saving, merging and switching off; this changes the arithmetic alone.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from peft.tuners.lora.layer import ParamWrapper
+from torch import Tensor, nn
+
+from prescreen.model.experts import NAME, Factors, forward_sorted
+
+
+class SplitExperts(ParamWrapper):
+    """The outer one of PEFT's wrappers around an expert module, with the sums done apart."""
+
+    def forward(self, hidden: Tensor, chosen: Tensor, weights: Tensor) -> Tensor:
+        """hidden [N, h], chosen experts [N, k] and their weights [N, k] -> [N, h]."""
+        experts: Any = self.get_base_layer()
+        plain = self.disable_adapters or self.merged or experts.config._experts_implementation != NAME
+        if plain or len(self.active_adapters) != 1:
+            return super().forward(hidden, chosen, weights)
+        return forward_sorted(experts, hidden, chosen, weights, find_factors(self, self.active_adapters[0]))
+
+
+def find_factors(outer: ParamWrapper, adapter: str) -> Mapping[str, Factors]:
+    """The factors of each adapted tensor of one expert module, by the tensor's name."""
+    return {
+        wrapper.parameter_name: Factors(*wrapper.get_delta_factors(adapter))
+        for wrapper in _chain(outer)
+        if adapter in wrapper.lora_A
+    }
+
+
+def split_expert_adapters(model: nn.Module) -> int:
+    """Let every adapted expert module of a PEFT model compute its adapter apart; returns how many there are."""
+    wrappers = [module for module in model.modules() if isinstance(module, ParamWrapper)]
+    inner = {id(wrapper.base_layer) for wrapper in wrappers}
+    outer = [wrapper for wrapper in wrappers if id(wrapper) not in inner]
+    for wrapper in outer:
+        wrapper.__class__ = SplitExperts
+    return len(outer)
+
+
+def _chain(outer: ParamWrapper) -> Iterator[ParamWrapper]:
+    layer: Any = outer
+    while isinstance(layer, ParamWrapper):
+        yield layer
+        layer = layer.base_layer
