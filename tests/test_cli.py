@@ -175,7 +175,7 @@ def test_show_nothing(prescreen: Call, small: Path, folder: str) -> None:
 def test_environment_is_quiet_and_offline_unless_the_user_says_otherwise(
     prescreen: Call, small: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("OMP_WAIT_POLICY", "active")
+    monkeypatch.setenv("GOMP_SPINCOUNT", "7")
     seen: dict[str, str] = {}
 
     def look(recipe: MakeRecipe, run: Run) -> None:
@@ -184,7 +184,7 @@ def test_environment_is_quiet_and_offline_unless_the_user_says_otherwise(
 
     monkeypatch.setattr(sys.modules["stage_make"], "main", look)
     assert prescreen("run", small)[0] == 0
-    assert seen == {**cli.ENVIRONMENT, "OMP_WAIT_POLICY": "active"}
+    assert seen == {**cli.ENVIRONMENT, "GOMP_SPINCOUNT": "7"}
     assert seen["HF_HUB_OFFLINE"] == seen["TRANSFORMERS_OFFLINE"] == seen["HF_HUB_DISABLE_TELEMETRY"] == "1"
 
 

@@ -4,15 +4,18 @@ A small model's decoding is many tiny steps that a second thread only slows down
 nothing about scores: whoever comes after finds the drafts remembered.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from prescreen.clinic.case import Case
-from prescreen.evals.drafting import Cache, draft_suite
+from prescreen.evals.drafting import Cache
 from prescreen.evals.progress import show_progress
+
+if TYPE_CHECKING:
+    from prescreen.model.draft import Drafted
 
 
 class Job(NamedTuple):
@@ -27,31 +30,41 @@ class Job(NamedTuple):
 
 
 def draft_ahead(jobs: Sequence[Job], workers: int) -> None:
-    """Fill the cache of every model; a fault in a worker ends the stage with its own message."""
-    new = [job for job in jobs if _missing(job)]
-    if not new:
+    """Fill the cache of every model, a batch at a time, so that no worker waits for another's last model.
+
+    A fault in a worker ends the stage with its own message; what was drafted until then is remembered.
+    """
+    memories = {job.weights: Cache(job.cache, job.weights, job.settings) for job in jobs}
+    batches = [batch for job in jobs for batch in _batches(job, memories[job.weights])]
+    if not batches:
         return
+    total = sum(len(batch.cases) for batch in batches)
     with (
-        ProcessPoolExecutor(min(workers, len(new)), get_context("spawn")) as pool,
-        show_progress(f"drafting with {len(new)} models", sum(len(job.cases) for job in new)) as advance,
+        ProcessPoolExecutor(min(workers, len(batches)), get_context("spawn")) as pool,
+        show_progress(f"drafting with {len(jobs)} models", total) as advance,
     ):
-        running = {pool.submit(carry_out, job): len(job.cases) for job in new}
+        running = {pool.submit(carry_out, batch): batch for batch in batches}
         for done in as_completed(running):
-            done.result()
-            advance(running[done])
+            batch = running[done]
+            memories[batch.weights].keep(_read(batch), done.result())
+            advance(len(batch.cases))
 
 
-def _missing(job: Job) -> bool:
-    memory = Cache(job.cache, job.weights, job.settings)
-    return any(memory.find(Case.model_validate_json(case)) is None for case in job.cases)
+def _batches(job: Job, memory: Cache) -> Iterator[Job]:
+    """The cases that are not remembered yet, as many at a time as are drafted at once."""
+    new = [text for text, case in zip(job.cases, _read(job), strict=True) if memory.find(case) is None]
+    for start in range(0, len(new), job.batch_size):
+        yield job._replace(cases=new[start : start + job.batch_size])
 
 
-def carry_out(job: Job) -> None:
-    """In the worker: load the model, draft what is not remembered."""
+def _read(job: Job) -> list[Case]:
+    return [Case.model_validate_json(text) for text in job.cases]
+
+
+def carry_out(job: Job) -> "list[Drafted]":
+    """In the worker: load the model and draft."""
     from prescreen.model.draft import draft_reports
     from prescreen.model.engine import load_engine
 
     engine = load_engine(job.folder, batch_size=job.batch_size, thinking=job.settings["thinking"], threads=1)
-    cases = [Case.model_validate_json(case) for case in job.cases]
-    memory = Cache(job.cache, job.weights, job.settings)
-    draft_suite(cases, lambda piece, advance: draft_reports(engine, piece, advance), memory, lambda done: None)
+    return draft_reports(engine, _read(job))

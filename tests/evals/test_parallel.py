@@ -1,0 +1,72 @@
+"""Drafting ahead: every case once, a batch at a time, into the cache of its own model."""
+
+from concurrent.futures import Future
+
+import pytest
+
+from prescreen.clinic.case import Case
+from prescreen.evals import parallel
+from prescreen.evals.drafting import Cache
+from prescreen.model.draft import Drafted, read_completion
+from prescreen.model.engine import Completion
+from prescreen.model.prompt import draft_text
+from small_draft import DRAFT
+
+SETTINGS = {"thinking": 96}
+
+
+class Inline:
+    """An executor that does its work at once, in this process."""
+
+    def __init__(self, workers, context):
+        self.workers = workers
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        return None
+
+    def submit(self, work, job):
+        future = Future()
+        future.set_result(work(job))
+        return future
+
+
+def cases(count):
+    return [
+        Case(id=f"c{n}", patient_id="p", source="t", licence="none", complaint=f"cough for {n} days")
+        for n in range(count)
+    ]
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """Which cases were drafted with which folder, in batches."""
+    batches: list[tuple[str, list[str]]] = []
+
+    def carry_out(job) -> list[Drafted]:
+        found = [Case.model_validate_json(text) for text in job.cases]
+        batches.append((job.folder, [case.id for case in found]))
+        return [read_completion(case, Completion(draft_text(DRAFT))) for case in found]
+
+    monkeypatch.setattr(parallel, "ProcessPoolExecutor", Inline)
+    monkeypatch.setattr(parallel, "carry_out", carry_out)
+    return batches
+
+
+def test_only_what_is_not_remembered_is_drafted_and_each_model_keeps_its_own(asked, tmp_path):
+    known, *new = cases(6)
+    first = Cache(tmp_path, "one", SETTINGS)
+    first.keep([known], [read_completion(known, Completion(draft_text(DRAFT)))])
+    texts = [case.model_dump_json() for case in (known, *new)]
+    jobs = [parallel.Job(name, name, tmp_path, SETTINGS, 4, texts) for name in ("one", "two")]
+    parallel.draft_ahead(jobs, 2)
+    assert asked == [("one", ["c1", "c2", "c3", "c4"]), ("one", ["c5"]), ("two", ["c0", "c1", "c2", "c3"]),
+                     ("two", ["c4", "c5"])]  # fmt: skip
+    for name in ("one", "two"):
+        memory = Cache(tmp_path, name, SETTINGS)
+        assert all(memory.find(case) is not None for case in (known, *new))
+    asked.clear()
+    parallel.draft_ahead(jobs, 2)
+    assert asked == []
