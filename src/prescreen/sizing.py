@@ -19,6 +19,7 @@ Storage = Literal["float32", "bfloat16", "mxfp4"]
 GIB = 1024**3
 MXFP4_BYTES = 17 / 32  # 32 four-bit values and one shared exponent
 ADAM_BYTES = 16  # fp32 weight, gradient and two moments of every trained parameter
+DECODED_COPIES = 4  # fp32 intermediates while one expert is decoded
 LAYER_COPIES = 6  # live intermediates of the expert layer that is being recomputed
 LOGIT_CHUNK = 1024  # positions whose logits exist at a time
 
@@ -100,7 +101,8 @@ def estimate_bytes(
     width = 4 if storage == "float32" else 2
     per_expert_weight = MXFP4_BYTES if storage == "mxfp4" else width
     weights = sizes.experts * per_expert_weight + (sizes.attention + sizes.embeddings) * width
-    scratch = sizes.experts / config["num_hidden_layers"] * 2 if storage == "mxfp4" else 0
+    one_expert = sizes.experts / config["num_hidden_layers"] / config["num_local_experts"]
+    scratch = one_expert * DECODED_COPIES * 4 if storage == "mxfp4" else 0
     boundaries = tokens * config["num_hidden_layers"] * config["hidden_size"] * width
     layer = tokens * config["num_experts_per_tok"] * 2 * config["intermediate_size"] * width * LAYER_COPIES
     logits = min(tokens, LOGIT_CHUNK) * config["vocab_size"] * 4 * 2
@@ -120,7 +122,8 @@ def size_steps(steps: Sequence[Step], storage: Storage) -> list[Need]:
         lora = recipe.lora
         trained = None if recipe.method == "full" else count_lora(config, lora.rank, experts=lora.experts)
         tokens = recipe.optimisation.tokens_per_row
-        peak = estimate_bytes(config, trained=trained, tokens=tokens, storage=storage)
+        kept: Storage = "mxfp4" if recipe.base_experts == "mxfp4" else storage
+        peak = estimate_bytes(config, trained=trained, tokens=tokens, storage=kept)
         needs.append(Need(step.name, peak, origin))
     return needs
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from transformers import AutoModelForCausalLM
 
 from prescreen.config import Recipe
 from prescreen.errors import GuardError
@@ -133,6 +134,39 @@ def test_dpo_starts_at_ln_2_learns_and_exports(data, sft):
     assert exported.metrics["drift"]["num_tokens"] > 20
     assert exported.metrics["drift"]["kl_per_token"] < 0.5
     load_model(exported.folder)
+
+
+def test_an_mxfp4_base_trains_as_stored_exports_and_loads_again(data, base):
+    """openai's layout in, an adapter on all experts, openai's layout out; the same losses as on decoded weights."""
+    packed = carry_out(
+        export, data, "06-packed",
+        export.ExportRecipe(stage="export", inputs={"data": "01-data", "parent": "02-base"}), parent=base,
+    )  # fmt: skip
+    losses = {}
+    for kept in ("mxfp4", "decoded"):
+        recipe = supervise(
+            "sft", "sft", method="lora", base_experts=kept, base=str(packed.folder / "model"), lora=Lora(rank=4),
+            how=BRIEF,
+        )  # fmt: skip
+        run = carry_out(supervised, data, f"07-{kept}", recipe)
+        losses[kept] = [r["loss"] for r in read_jsonl(run.folder / "log.jsonl")]
+    assert losses["mxfp4"] == pytest.approx(losses["decoded"], abs=1e-4)
+    assert losses["mxfp4"][-1] < losses["mxfp4"][0]
+    tuned = Run(packed.folder.parent / "07-mxfp4", DataRecipe(stage="data"))
+    out = carry_out(
+        export, data, "08-export",
+        export.ExportRecipe(stage="export", inputs={"data": "01-data", "parent": "07-mxfp4"}), parent=tuned,
+    )  # fmt: skip
+    stock = AutoModelForCausalLM.from_pretrained(
+        out.folder / "model", dtype=torch.float32, attn_implementation="eager"
+    ).float()
+    ids = torch.randint(0, 200, (1, 30))
+    assert torch.allclose(stock(ids).logits, load_model(out.folder).model(ids).logits, atol=1e-5)
+
+
+def test_a_frozen_storage_refuses_full_training():
+    with pytest.raises(ValueError, match="choose method: lora"):
+        supervise("sft", "sft", method="full", base="twin", base_experts="mxfp4")
 
 
 KILLER = """

@@ -2,7 +2,8 @@
 
 Registered through transformers' own registry under the name `sorted`. The same arithmetic as transformers'
 `eager` loop; gathers and scatters are done once instead of per expert. An adapter's factors may stand beside a
-weight. Knows nothing about attention or loss.
+weight, and a frozen weight may stay in MXFP4: one expert at a time is decoded where it is used. Knows nothing about
+attention or loss.
 """
 
 from collections.abc import Mapping
@@ -11,7 +12,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from prescreen.model.mxfp4 import Packed, decode
+
 NAME = "sorted"
+WEIGHTS = ("gate_up_proj", "down_proj")
 
 
 class Factors(NamedTuple):
@@ -20,6 +24,19 @@ class Factors(NamedTuple):
     left: Tensor
     right: Tensor
     scale: float
+
+
+class _PackedLinear(torch.autograd.Function):
+    """x W + b with a frozen W that is decoded for the forward and again for the backward, and never kept."""
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, bias: Tensor, packed: Packed) -> Tensor:
+        ctx.packed = packed
+        return torch.addmm(bias, rows, decode(packed, rows.dtype)[0])
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        return gradients[0] @ decode(ctx.packed, gradients[0].dtype)[0].T, None, None
 
 
 def forward_sorted(
@@ -36,10 +53,16 @@ def forward_sorted(
     order = torch.argsort(flat, stable=True)
     rows = order // chosen.shape[1]
     counts = torch.bincount(flat, minlength=experts.num_experts).tolist()
-    gate_up, down = experts.gate_up_proj, experts.down_proj  # once: an adapter recomputes them at each access
+    stored: Mapping[str, Packed] = getattr(experts, "packed", {})
+    dense = {name: getattr(experts, name) for name in WEIGHTS if name not in stored}  # once: PEFT builds it anew
 
-    def project(name: str, part: Tensor, number: int, weight: Tensor, bias: Tensor) -> Tensor:
-        found = torch.addmm(bias[number], part, weight[number])
+    def project(name: str, part: Tensor, number: int) -> Tensor:
+        bias = getattr(experts, f"{name}_bias")[number]
+        if name in stored:
+            one = Packed(*(tensor[number : number + 1] for tensor in stored[name]))
+            found = _PackedLinear.apply(part, bias, one)
+        else:
+            found = torch.addmm(bias, part, dense[name][number])
         if name not in updates:
             return found
         left, right, scale = updates[name]
@@ -47,8 +70,8 @@ def forward_sorted(
 
     outputs = []
     for number, part in enumerate(hidden.index_select(0, rows).split(counts)):
-        inner = project("gate_up_proj", part, number, gate_up, experts.gate_up_proj_bias)
-        outputs.append(project("down_proj", experts._apply_gate(inner), number, down, experts.down_proj_bias))
+        inner = project("gate_up_proj", part, number)
+        outputs.append(project("down_proj", experts._apply_gate(inner), number))
     weighted = torch.cat(outputs) * weights.reshape(-1).index_select(0, order)[:, None]
     return torch.zeros_like(hidden).index_add(0, rows, weighted.to(hidden.dtype))
 

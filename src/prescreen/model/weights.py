@@ -7,6 +7,7 @@ Knows nothing about prompts, data or losses.
 """
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -25,6 +26,7 @@ from prescreen.model.tokenizer import CALL, PAD, RETURN, build_tokenizer, load_t
 from prescreen.run import write_json
 
 EXPERT_WEIGHTS = ("gate_up_proj", "down_proj")
+LoadBase = Callable[[Path, torch.dtype], GptOssForCausalLM]
 
 
 class Loaded(NamedTuple):
@@ -112,15 +114,17 @@ def settle(model: GptOssForCausalLM) -> GptOssForCausalLM:
     return model
 
 
-def load_model(where: str | Path, dtype: torch.dtype = torch.float32, *, merge: bool = True) -> Loaded:
+def load_model(
+    where: str | Path, dtype: torch.dtype = torch.float32, *, merge: bool = True, load_base: LoadBase = load_dense
+) -> Loaded:
     """Load whatever `where` names; an adapter is merged into its base, or kept trainable with merge=False."""
     folder = locate_model(where)
     tokenizer = read_tokenizer(folder)
     if not (folder / "adapter_config.json").exists():
-        return Loaded(load_dense(folder, dtype), tokenizer, folder)
+        return Loaded(load_base(folder, dtype), tokenizer, folder)
     from peft import PeftModel
 
-    wrapped = PeftModel.from_pretrained(load_dense(base_of(folder), dtype), str(folder), is_trainable=not merge)
+    wrapped = PeftModel.from_pretrained(load_base(base_of(folder), dtype), str(folder), is_trainable=not merge)
     if not merge:
         return Loaded(wrapped, tokenizer, folder)
     return Loaded(settle(wrapped.merge_and_unload()), tokenizer, folder)

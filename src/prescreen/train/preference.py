@@ -24,12 +24,18 @@ class PreferenceRecipe(Recipe):
     )
     method: Literal["full", "lora"] = Field("lora", description="train every weight, or an adapter")
     lora: Lora = Lora()
+    base_experts: Literal["decoded", "mxfp4"] = Field(
+        "decoded",
+        description="mxfp4: an MXFP4 base's experts stay as stored, exact in a quarter of the memory; needs lora",
+    )
     optimisation: Optimisation = Optimisation(learning_rate=5e-5)
 
     @model_validator(mode="after")
     def _one_start(self) -> "PreferenceRecipe":
         if (self.base is not None) == ("parent" in self.inputs):
             raise ValueError("name exactly one start: base or inputs.parent")
+        if self.base_experts == "mxfp4" and self.method == "full":
+            raise ValueError("base_experts: mxfp4 keeps the base frozen; choose method: lora")
         if "data" not in self.inputs:
             raise ValueError("inputs.data must name the data run")
         return self

@@ -14,6 +14,7 @@ from torch import nn
 from prescreen.errors import GuardError
 from prescreen.model import weights
 from prescreen.model.files import TWIN, locate_model
+from prescreen.model.resident import load_resident
 from prescreen.model.shape import new_model
 from prescreen.model.tokenizer import PAD, RETURN, build_tokenizer, select_tokens, split_words
 from prescreen.run import Run, read_jsonl, write_json
@@ -74,10 +75,10 @@ def _continue(parent: str | Path, recipe: Any) -> Begun:
         model, tokenizer, _ = weights.load_model(folder, compute_dtype())
         model.requires_grad_(True)
         return Begun(model, tokenizer, None)
+    load_base = load_resident if recipe.base_experts == "mxfp4" else weights.load_dense
+    model, tokenizer, _ = weights.load_model(folder, compute_dtype(), merge=False, load_base=load_base)
     if has_adapter:
-        model, tokenizer, _ = weights.load_model(folder, compute_dtype(), merge=False)
         return Begun(model, tokenizer, weights.base_of(folder))
-    model, tokenizer, _ = weights.load_model(folder, compute_dtype())
     return Begun(add_adapter(model, recipe.lora), tokenizer, TWIN if str(parent) == TWIN else folder)
 
 

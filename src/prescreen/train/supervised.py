@@ -30,6 +30,10 @@ class SupervisedRecipe(Recipe):
     )
     method: Literal["full", "lora"] = Field("lora", description="train every weight, or an adapter")
     lora: Lora = Lora()
+    base_experts: Literal["decoded", "mxfp4"] = Field(
+        "decoded",
+        description="mxfp4: an MXFP4 base's experts stay as stored, exact in a quarter of the memory; needs lora",
+    )
     optimisation: Optimisation = Optimisation()
     twin: TwinShape | None = Field(None, description="pretrain only: the shape of a new model")
 
@@ -40,6 +44,8 @@ class SupervisedRecipe(Recipe):
             raise ValueError("name exactly one start: base, inputs.parent or twin")
         if (self.twin is not None) != (self.stage == "pretrain"):
             raise ValueError("stage pretrain, and only it, needs twin")
+        if self.base_experts == "mxfp4" and self.method == "full":
+            raise ValueError("base_experts: mxfp4 keeps the base frozen; choose method: lora")
         if "data" not in self.inputs:
             raise ValueError("inputs.data must name the data run")
         return self

@@ -16,6 +16,7 @@ from transformers.trainer_utils import get_last_checkpoint
 
 from prescreen.errors import GuardError
 from prescreen.model.attention import register_attention
+from prescreen.model.experts import NAME as SORTED
 from prescreen.model.experts import register_experts
 from prescreen.model.split import split_expert_adapters
 from prescreen.run import Run
@@ -181,4 +182,5 @@ def use_packed_attention(model: nn.Module) -> None:
     inner.set_attn_implementation(register_attention())
     if inner.device.type == "cpu":
         inner.set_experts_implementation(register_experts())
+    if inner.config._experts_implementation == SORTED:
         split_expert_adapters(model)
