@@ -48,7 +48,7 @@ demo: setup
 	$(BIN)/prescreen run recipes/tiny
 
 bench: setup
-	@for file in benchmarks/training.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+	$(BIN)/python benchmarks/training.py
 
 # Pre-trains the tiny twin from nothing (about 15 minutes on two cores) and puts it into the package.
 twin: setup

@@ -83,8 +83,6 @@ def load(train: str) -> Any:
 
 def train_ours(task: str, begun: Any, units: list[Any], folder: Path, setting: dict[str, Any]) -> None:
     """The pipeline's own loop: packed rows, shared beginnings, cached reference."""
-    import torch
-
     from prescreen.train import objectives, preference, sharing
     from prescreen.train.settings import Optimisation
     from prescreen.train.trainer import fit, use_packed_attention
@@ -97,8 +95,6 @@ def train_ours(task: str, begun: Any, units: list[Any], folder: Path, setting: d
         return
     pairs = [sharing.share_trunks(unit) for unit in units]
     reference = preference.pair_logprobs(begun.model, pairs, optimisation.tokens_per_row)
-    begun.model.train()
-    torch.set_grad_enabled(True)
     fit(begun.model, pairs, [], objectives.dpo(0.1, reference), objectives.count_pairs, optimisation, run)
 
 
@@ -186,7 +182,7 @@ CONTENDERS: dict[str, Callable[..., None]] = {"ours": train_ours, "trl": train_t
 
 
 def gradients(model: Any, loss: Any) -> dict[str, Any]:
-    """The gradient of every trainable tensor, by the name it has without PEFT's prefix."""
+    """The gradient of every trainable tensor, by name."""
     model.zero_grad()
     loss.backward()
     return {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}

@@ -5,6 +5,8 @@ import torch
 
 from prescreen.model.shape import TwinShape, new_model
 from prescreen.model.tokenizer import PAD, RETURN, build_tokenizer, select_tokens, split_words
+from prescreen.train.settings import Lora
+from prescreen.train.start import add_adapter
 
 TEXT = """system developer user assistant analysis final commentary You are ChatGPT, a large language model trained
 by OpenAI. Knowledge cutoff: 2024-06 Current date: 2026-01-01 Reasoning: low # Valid channels: analysis, commentary,
@@ -23,3 +25,14 @@ def small_model(tokenizer):
     torch.manual_seed(0)
     size = tokenizer.get_vocab_size()
     return new_model(SMALL, size, tokenizer.token_to_id(PAD), tokenizer.token_to_id(RETURN)).eval()
+
+
+def add_small_adapter(model):
+    """An adapter on attention and all experts whose factors are not zero, the same each time."""
+    model = add_adapter(model, Lora(rank=4, alpha=8, experts=True))
+    generator = torch.Generator().manual_seed(3)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "lora_" in name:
+                parameter.copy_(0.1 * torch.randn(parameter.shape, generator=generator))
+    return model

@@ -6,6 +6,7 @@ import torch
 
 from prescreen.model.experts import register_experts
 from prescreen.model.split import split_expert_adapters
+from small_model import add_small_adapter
 
 
 def test_sorted_experts_equal_the_eager_loop(small_model):
@@ -23,18 +24,9 @@ def test_sorted_experts_equal_the_eager_loop(small_model):
 
 def adapted(small_model, implementation):
     """A fresh adapter on all experts with factors that are not zero, the same each time."""
-    from prescreen.train.settings import Lora
-    from prescreen.train.start import add_adapter
-
     model = copy.deepcopy(small_model)
     model.set_experts_implementation(register_experts() if implementation == "split" else implementation)
-    model = add_adapter(model, Lora(rank=4, alpha=8, experts=True))
-    generator = torch.Generator().manual_seed(3)
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            if "lora_" in name:
-                parameter.copy_(0.1 * torch.randn(parameter.shape, generator=generator))
-    return model
+    return add_small_adapter(model)
 
 
 def test_split_adapters_equal_peft_in_value_gradient_and_merge(small_model):

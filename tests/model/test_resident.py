@@ -8,8 +8,7 @@ from prescreen.model import weights
 from prescreen.model.experts import register_experts
 from prescreen.model.resident import load_resident
 from prescreen.model.split import split_expert_adapters
-from prescreen.train.settings import Lora
-from prescreen.train.start import add_adapter
+from small_model import add_small_adapter
 
 
 @pytest.fixture
@@ -20,12 +19,7 @@ def stored(small_model, tokenizer, tmp_path):
 
 def adapted(model):
     model.set_experts_implementation(register_experts())
-    wrapped = add_adapter(model, Lora(rank=4, alpha=8, experts=True))
-    generator = torch.Generator().manual_seed(3)
-    with torch.no_grad():
-        for name, parameter in wrapped.named_parameters():
-            if "lora_" in name:
-                parameter.copy_(0.1 * torch.randn(parameter.shape, generator=generator))
+    wrapped = add_small_adapter(model)
     split_expert_adapters(wrapped)
     return wrapped
 

@@ -6,6 +6,7 @@ nothing about scores: whoever comes after finds the drafts remembered.
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,6 +17,7 @@ from prescreen.evals.progress import show_progress
 
 if TYPE_CHECKING:
     from prescreen.model.draft import Drafted
+    from prescreen.model.engine import TransformersEngine
 
 
 class Job(NamedTuple):
@@ -62,9 +64,14 @@ def _read(job: Job) -> list[Case]:
 
 
 def carry_out(job: Job) -> "list[Drafted]":
-    """In the worker: load the model and draft."""
+    """In the worker: draft one batch."""
     from prescreen.model.draft import draft_reports
+
+    return draft_reports(_load(job.folder, job.batch_size, job.settings["thinking"]), _read(job))
+
+
+@lru_cache(maxsize=1)  # batches come model by model
+def _load(folder: str, batch_size: int, thinking: int) -> "TransformersEngine":
     from prescreen.model.engine import load_engine
 
-    engine = load_engine(job.folder, batch_size=job.batch_size, thinking=job.settings["thinking"], threads=1)
-    return draft_reports(engine, _read(job))
+    return load_engine(folder, batch_size=batch_size, thinking=thinking, threads=1)

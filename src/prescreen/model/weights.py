@@ -21,11 +21,11 @@ from transformers.utils import logging as transformers_logging
 
 from prescreen.errors import GuardError, WeightsError
 from prescreen.model import mxfp4
+from prescreen.model.experts import WEIGHTS
 from prescreen.model.files import TWIN, locate_model
 from prescreen.model.tokenizer import CALL, PAD, RETURN, build_tokenizer, load_tokenizer
 from prescreen.run import write_json
 
-EXPERT_WEIGHTS = ("gate_up_proj", "down_proj")
 LoadBase = Callable[[Path, torch.dtype], GptOssForCausalLM]
 
 
@@ -153,7 +153,7 @@ def _save_mxfp4(model: GptOssForCausalLM, folder: Path) -> dict[str, torch.Tenso
     stored: dict[str, torch.Tensor] = {}
     expected: dict[str, torch.Tensor] = {}
     for name, tensor in model.state_dict().items():
-        if ".experts." in name and name.endswith(EXPERT_WEIGHTS):
+        if ".experts." in name and name.endswith(WEIGHTS):
             if tensor.shape[1] % mxfp4.BLOCK:
                 raise GuardError(f"{name}: {tensor.shape[1]} rows; MXFP4 needs a multiple of {mxfp4.BLOCK}")
             packed = mxfp4.encode(tensor)

@@ -10,7 +10,7 @@ from prescreen.model.harmony import Message, encode_pieces, encode_plain, render
 from prescreen.model.loss import IGNORE
 from prescreen.model.tokenizer import END_OF_TEXT, RETURN
 from prescreen.run import read_jsonl
-from prescreen.train.sharing import Document, Unit, share_trunks
+from prescreen.train.sharing import Document, Unit, num_tokens, share_trunks
 
 
 class ReadRows(NamedTuple):
@@ -80,7 +80,7 @@ def fit_unit(shared: Unit, documents: Unit, budget: int) -> list[Unit]:
     """One unit of documents that share their trunk, or each for itself where together they overfill a row."""
     if not shared:
         return []
-    return [shared] if sum(len(d.ids) for d in shared) <= budget else [[d] for d in documents]
+    return [shared] if num_tokens(shared) <= budget else [[d] for d in documents]
 
 
 def _select(recipe: Any, path: Path) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from prescreen.errors import GuardError
 from prescreen.model.loss import shift_labels
-from prescreen.train.sharing import Document, Unit, share_prefixes
+from prescreen.train.sharing import Document, Unit, num_tokens, share_prefixes
 
 
 def pack_units(units: Sequence[Unit], budget: int, seed: int) -> list[list[int]]:
@@ -22,7 +22,7 @@ def pack_units(units: Sequence[Unit], budget: int, seed: int) -> list[list[int]]
 
     Every unit appears exactly once. GuardError when one unit alone is over the budget.
     """
-    sizes = [sum(len(document.ids) for document in unit) for unit in units]
+    sizes = [num_tokens(unit) for unit in units]
     if sizes and max(sizes) > budget:
         raise GuardError(
             f"a document of {max(sizes)} tokens is over the row budget of {budget}; raise tokens_per_row"
@@ -49,7 +49,7 @@ def pack_units(units: Sequence[Unit], budget: int, seed: int) -> list[list[int]]
 
 def efficiency(rows: Sequence[Sequence[int]], units: Sequence[Unit], budget: int) -> float:
     """Share of the row budget that holds tokens, the last, partly filled rows included."""
-    used = sum(len(d.ids) for row in rows for i in row for d in units[i])
+    used = sum(num_tokens(units[i]) for row in rows for i in row)
     return used / (budget * len(rows)) if rows else 1.0
 
 
@@ -61,7 +61,7 @@ class PackedRows(torch.utils.data.Dataset):
 
     def __init__(self, units: Sequence[Unit], budget: int, epochs: int, seed: int) -> None:
         self.prefixes = share_prefixes(units, budget)
-        room = budget - sum(len(trunk.ids) for trunk in self.prefixes.trunks)
+        room = budget - num_tokens(self.prefixes.trunks)
         short = self.prefixes.units
         self.rows = [row for epoch in range(epochs) for row in pack_units(short, room, seed + epoch)]
         self.efficiency = efficiency(self.rows, short, room)

@@ -37,6 +37,11 @@ class Document:
 Unit = Sequence[Document]  # documents that must share a row: the turns of a dialogue, a preference pair
 
 
+def num_tokens(documents: Unit) -> int:
+    """Tokens of some documents together."""
+    return sum(len(document.ids) for document in documents)
+
+
 def share_trunks(documents: Unit) -> list[Document]:
     """The same documents with what their prompts share stated once: trunks, and branches that continue them.
 
@@ -49,8 +54,7 @@ def share_trunks(documents: Unit) -> list[Document]:
     trunk: list[int] = []
     at = -1
     for document in documents:
-        prompt = next(i for i, label in enumerate(document.labels) if label != IGNORE) - 1
-        before = document.ids[: max(prompt, 0)]
+        before = _prompt(document)
         if before[: len(trunk)] != trunk:
             shared.append(document)
             continue
@@ -103,7 +107,7 @@ def share_prefixes(units: Sequence[Unit], budget: int) -> Prefixes:
     nothing = Prefixes([], list(units), [-1] * len(units))
     if not units:
         return nothing
-    tokens = sum(len(d.ids) for unit in units for d in unit)
+    tokens = sum(map(num_tokens, units))
     trie = _Trie([_prompt(unit[0]) for unit in units], max(2, tokens // budget), [], [-1] * len(units))
     trie.grow(list(range(len(units))), 0, -1)
     lengths: list[int] = []
@@ -113,8 +117,7 @@ def share_prefixes(units: Sequence[Unit], budget: int) -> Prefixes:
         [_cut(unit[0], lengths[at]), *unit[1:]] if at >= 0 else unit
         for unit, at in zip(units, trie.under, strict=True)
     ]
-    room = budget - sum(len(trunk.ids) for trunk in trie.trunks)
-    if max(sum(len(d.ids) for d in unit) for unit in short) > room:
+    if max(map(num_tokens, short)) > budget - num_tokens(trie.trunks):
         return nothing
     return Prefixes(trie.trunks, short, trie.under)
 

@@ -23,7 +23,7 @@ from prescreen.run import Run
 from prescreen.train.packing import PackedRows, collate_row
 from prescreen.train.progress import ProgressLog
 from prescreen.train.settings import Optimisation
-from prescreen.train.sharing import Unit
+from prescreen.train.sharing import Unit, num_tokens
 
 EXACT_EXPERTS = ("eager", "grouped_mm", "sorted")
 Batch = dict[str, Tensor]
@@ -151,7 +151,7 @@ def fit(
     after = mean_loss(model, held_out, objective, count) if held_out else None
     log.write(trainer.state.log_history)
     shutil.rmtree(checkpoints, ignore_errors=True)
-    tokens = sum(len(d.ids) for row in rows.rows[: steps * o.rows_per_step] for i in row for d in train[i])
+    tokens = sum(num_tokens(train[i]) for row in rows.rows[: steps * o.rows_per_step] for i in row)
     return {
         "steps": steps,
         "loss": result.training_loss,
