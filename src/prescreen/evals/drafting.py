@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from prescreen.model.draft import Drafted
 
 PIECE = 128  # cases drafted between two saves of the cache
-CODE = ("prompt", "harmony", "engine", "constrain", "draft")  # modules of model/ between a case and its draft
+# modules of model/ between a case and its draft
+CODE = ("prompt", "harmony", "engine", "decode", "constrain", "draft")
 NOT_WEIGHTS = {".html", ".jsonl", ".md", ".png"}
 Advance = Callable[[int], None]
 Draw = Callable[[Sequence[Case], Advance], "list[Drafted]"]

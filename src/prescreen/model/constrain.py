@@ -88,26 +88,21 @@ class TurnState:
 
 
 class TurnConstraint:
-    """A logits processor for transformers' generate: one state per row of the batch."""
+    """What may come next in each turn of a batch, one state per turn; see `decode.Constraint`."""
 
-    def __init__(
-        self, rows: int, prompt_length: int, tokenizer: Tokenizer, grammar: Grammar | None, budget: int
-    ) -> None:
+    def __init__(self, turns: int, tokenizer: Tokenizer, grammar: Grammar | None, budget: int) -> None:
         marks = turn_marks(tokenizer)
-        self.states = [TurnState(grammar, budget, marks) for _ in range(rows)]
-        self.seen = prompt_length
+        self.states = [TurnState(grammar, budget, marks) for _ in range(turns)]
         self.executor = llguidance.LLExecutor(num_threads=1)
-        self.done = set(marks["stops"])
 
-    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        for column in range(self.seen, input_ids.shape[1]):
-            for state, token in zip(self.states, input_ids[:, column].tolist(), strict=True):
-                if not (state.opened and state.tokens[-1] in self.done):
-                    state.consume(token)
-        self.seen = input_ids.shape[1]
-        return self._mask(scores)
+    def consume(self, tokens: Sequence[int]) -> None:
+        for state, token in zip(self.states, tokens, strict=True):
+            state.consume(token)
 
-    def _mask(self, scores: Tensor) -> Tensor:
+    def keep(self, turns: Sequence[int]) -> None:
+        self.states = [self.states[i] for i in turns]
+
+    def mask(self, scores: Tensor) -> Tensor:
         words = -(-scores.shape[1] // 32)
         bits = torch.full((len(self.states), words), -1, dtype=torch.int32)
         matchers = [

@@ -95,29 +95,13 @@ class TransformersEngine:
         return [answers[i] for i in range(len(prompts))]
 
     def _batch(self, prompts: list[list[int]], grammar: Any, max_tokens: int) -> list[Completion]:
-        import torch
-
         from prescreen.model.constrain import TurnConstraint
-        from prescreen.model.tokenizer import PAD
+        from prescreen.model.decode import decode
         from prescreen.model.weights import stop_ids
 
-        width = max(map(len, prompts))
-        pad = self.tokenizer.token_to_id(PAD)
-        device = self.model.device
-        ids = torch.tensor([[pad] * (width - len(p)) + p for p in prompts], device=device)
-        mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts], device=device)
-        constraint = TurnConstraint(len(prompts), width, self.tokenizer, grammar, self.thinking)
-        with torch.inference_mode():
-            output = self.model.generate(
-                ids,
-                attention_mask=mask,
-                max_new_tokens=max_tokens,
-                do_sample=False,
-                logits_processor=[constraint],
-                eos_token_id=stop_ids(self.tokenizer),
-                pad_token_id=pad,
-            )
-        return [self._read(row) for row in output[:, width:].tolist()]
+        constraint = TurnConstraint(len(prompts), self.tokenizer, grammar, self.thinking)
+        turns = decode(self.model, prompts, constraint, max_tokens, stop_ids(self.tokenizer))
+        return [self._read(turn) for turn in turns]
 
     def _read(self, ids: list[int]) -> Completion:
         from prescreen.model.harmony import split_channels
