@@ -36,7 +36,7 @@ check: setup
 	$(BIN)/prescreen check recipes/*/
 
 test: setup
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4
 
 slow: setup
 	$(BIN)/python -m pytest -m slow -o faulthandler_timeout=3600

@@ -104,12 +104,14 @@ def build_trl(task: str, begun: Any, units: list[Any], folder: Path, setting: di
     import trl
     from transformers import PreTrainedTokenizerFast
 
+    from prescreen.model.split import unwrap
+
     datasets.disable_progress_bars()
     words = PreTrainedTokenizerFast(
         tokenizer_object=begun.tokenizer, eos_token="<|return|>", pad_token="<|endoftext|>"
     )
     model = begun.model
-    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
+    inner = unwrap(model)
     inner.set_attn_implementation("eager")
     inner.set_experts_implementation(setting["experts"])
     batch = setting["batch"] if task == "sft" else max(1, setting["batch"] // 2)
@@ -155,7 +157,9 @@ def train_plain(task: str, begun: Any, units: list[Any], folder: Path, setting: 
     import torch
     from transformers import Trainer, TrainingArguments
 
-    inner = begun.model.get_base_model() if hasattr(begun.model, "get_base_model") else begun.model
+    from prescreen.model.split import unwrap
+
+    inner = unwrap(begun.model)
     inner.set_attn_implementation("eager")
     width = max(len(document.ids) for (document,) in units)
 
@@ -195,6 +199,7 @@ def check_equal(train: str, units: list[Any], folder: Path) -> float:
     """
     import torch
 
+    from prescreen.model.split import unwrap
     from prescreen.train.objectives import count_tokens, cross_entropy
     from prescreen.train.packing import PackedRows
     from prescreen.train.trainer import use_packed_attention
@@ -209,7 +214,7 @@ def check_equal(train: str, units: list[Any], folder: Path) -> float:
         return begun
 
     plain = fresh()
-    inner = plain.model.get_base_model() if hasattr(plain.model, "get_base_model") else plain.model
+    inner = unwrap(plain.model)
     inner.set_attn_implementation("eager")
     total = sum(document.num_trained for (document,) in units)
     wanted_loss, wanted = 0.0, {}

@@ -12,7 +12,7 @@ from prescreen.errors import WeightsError
 from prescreen.model.files import TWIN, locate_model
 from prescreen.model.shape import TwinShape
 from prescreen.pipeline import Step
-from prescreen.train.preference import PreferenceRecipe
+from prescreen.train.settings import TuningRecipe
 from prescreen.train.supervised import SupervisedRecipe
 
 Storage = Literal["float32", "bfloat16", "mxfp4"]
@@ -116,7 +116,7 @@ def size_steps(steps: Sequence[Step], storage: Storage) -> list[Need]:
     needs = []
     for step in steps:
         recipe = step.recipe
-        if not isinstance(recipe, SupervisedRecipe | PreferenceRecipe):
+        if not isinstance(recipe, TuningRecipe):
             continue
         config, origin = bases[step.name] = find_base(recipe, bases)
         lora = recipe.lora
@@ -128,7 +128,7 @@ def size_steps(steps: Sequence[Step], storage: Storage) -> list[Need]:
     return needs
 
 
-def find_base(recipe: SupervisedRecipe | PreferenceRecipe, bases: Mapping[str, Base]) -> Base:
+def find_base(recipe: TuningRecipe, bases: Mapping[str, Base]) -> Base:
     """Where a recipe starts; gpt-oss-20b's published sizes stand in for a folder that is not here."""
     parent = recipe.inputs.get("parent", "")
     if parent in bases:

@@ -383,6 +383,7 @@ def test_a_full_disk_leaves_nothing_half_written(tmp_path):
             json.loads(line)
 
 
+@pytest.mark.slow
 def test_all_public_sources_build(data_root, tmp_path):
     run = build(tmp_path / "run", data_root=str(data_root), num_characters={"train": 1_000_000})
     card = json.loads((run.folder / "card.json").read_text())

@@ -4,7 +4,7 @@ import copy
 
 import torch
 
-from prescreen.model.experts import register_experts
+from prescreen.model.experts import ClampedGlu, register_experts
 from prescreen.model.split import split_expert_adapters
 from small_model import add_small_adapter
 
@@ -20,6 +20,22 @@ def test_sorted_experts_equal_the_eager_loop(small_model):
         loss.backward()
     for (name, ours), theirs in zip(other.named_parameters(), small_model.parameters(), strict=True):
         assert torch.allclose(ours.grad, theirs.grad, atol=1e-6), name
+
+
+def test_the_fused_gate_equals_transformers_own_beyond_its_limits(small_model):
+    """Values bit for bit; gradients in fp64, with inputs inside, on and beyond both limits."""
+    experts = small_model.model.layers[0].mlp.experts
+    generator = torch.Generator().manual_seed(0)
+    inputs = 6 * torch.randn(40, 64, generator=generator, dtype=torch.float64)
+    inputs[0, :8] = torch.tensor([7.0, 7.0, -7.0, -7.0, 9.0, 9.0, -9.0, -9.0])
+    ours, theirs = inputs.clone().requires_grad_(), inputs.clone().requires_grad_()
+    pairs = (ClampedGlu.apply(ours, experts.alpha, experts.limit), experts._apply_gate(theirs))
+    assert torch.equal(*pairs)
+    weights = torch.randn(pairs[0].shape, generator=generator, dtype=torch.float64)
+    for found in pairs:
+        (found * weights).sum().backward()
+    assert torch.allclose(ours.grad, theirs.grad, rtol=1e-12, atol=1e-14)
+    assert (ours.grad == 0).any(), "beyond the limit nothing moves"
 
 
 def adapted(small_model, implementation):

@@ -190,6 +190,20 @@ stages.carry_out(stages.supervised, data, "killed", recipe)
 """
 
 
+@pytest.mark.parametrize("how", ["selective", "full"])
+def test_recomputing_trains_the_same_model_and_leaves_no_trace_in_it(data, base, how):
+    """The whole stage, checkpoints included; transformers switches the cache off and must switch it on again."""
+    again = FAST.model_copy(update={"recompute": how})
+    run = carry_out(
+        supervised, data, f"recompute-{how}", supervise("pretrain", "cpt", twin=SMALL, method="full", how=again)
+    )
+    losses = [[row["loss"] for row in read_jsonl(r.folder / "log.jsonl")] for r in (base, run)]
+    assert losses[0] == pytest.approx(losses[1], abs=1e-5)
+    settings = [json.loads((r.folder / "model" / "config.json").read_text()) for r in (base, run)]
+    assert settings[0] == settings[1] and settings[0]["use_cache"]
+
+
+@pytest.mark.slow
 def test_kill_9_then_resume_ends_where_an_uninterrupted_run_does(data, base):
     """Killed between two checkpoints; the same loss, to the last digit, and the same weights."""
     script = KILLER.format(tests=str(Path(__file__).parent), step=5, data=str(data.folder))

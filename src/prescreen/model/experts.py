@@ -39,6 +39,33 @@ class _PackedLinear(torch.autograd.Function):
         return gradients[0] @ decode(ctx.packed, gradients[0].dtype)[0].T, None, None
 
 
+class ClampedGlu(torch.autograd.Function):
+    """gpt-oss's gate, (up + 1) gate sigmoid(alpha gate) of clamped halves; keeps only its input for the backward.
+
+    gate_up [N, 2 I], gate and up by turns -> [N, I]. A value on its limit still passes a gradient, as in torch.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, gate_up: Tensor, alpha: float, limit: float) -> Tensor:
+        ctx.save_for_backward(gate_up)
+        ctx.alpha, ctx.limit = alpha, limit
+        gate, up = gate_up[..., ::2].clamp(max=limit), gate_up[..., 1::2].clamp(-limit, limit)
+        return (up + 1) * (gate * torch.sigmoid(gate * alpha))
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        (gate_up,) = ctx.saved_tensors
+        raw_gate, raw_up = gate_up[..., ::2], gate_up[..., 1::2]
+        gate, up = raw_gate.clamp(max=ctx.limit), raw_up.clamp(-ctx.limit, ctx.limit)
+        share = torch.sigmoid(gate * ctx.alpha)
+        swish = gate * share
+        found = torch.empty_like(gate_up)
+        slope = share + ctx.alpha * swish * (1 - share)
+        torch.mul(gradients[0] * (up + 1), slope * (raw_gate <= ctx.limit), out=found[..., ::2])
+        torch.mul(gradients[0] * swish, raw_up.abs() <= ctx.limit, out=found[..., 1::2])
+        return found, None, None
+
+
 def forward_sorted(
     module: nn.Module,
     hidden: Tensor,
@@ -71,7 +98,7 @@ def forward_sorted(
     outputs = []
     for number, part in enumerate(hidden.index_select(0, rows).split(counts)):
         inner = project("gate_up_proj", part, number)
-        outputs.append(project("down_proj", experts._apply_gate(inner), number))
+        outputs.append(project("down_proj", ClampedGlu.apply(inner, experts.alpha, experts.limit), number))
     weighted = torch.cat(outputs) * weights.reshape(-1).index_select(0, order)[:, None]
     return torch.zeros_like(hidden).index_add(0, rows, weighted.to(hidden.dtype))
 

@@ -36,6 +36,11 @@ def find_factors(outer: ParamWrapper, adapter: str) -> Mapping[str, Factors]:
     }
 
 
+def unwrap(model: nn.Module) -> Any:
+    """The causal model itself, with or without an adapter around it."""
+    return model.get_base_model() if hasattr(model, "get_base_model") else model
+
+
 def split_expert_adapters(model: nn.Module) -> int:
     """Let every adapted expert module of a PEFT model compute its adapter apart; returns how many there are."""
     wrappers = [module for module in model.modules() if isinstance(module, ParamWrapper)]

@@ -10,14 +10,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from prescreen.model.loss import IGNORE, sum_cross_entropy, token_logprobs
+from prescreen.model.split import unwrap
 
 Batch = dict[str, Tensor]
 
 
 def hidden_states(model: nn.Module, batch: Batch) -> Tensor:
     """Final hidden states of one packed row, [N, h]; the vocabulary head is left to the loss."""
-    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
-    output = inner.model(
+    output = unwrap(model).model(
         input_ids=batch["input_ids"],
         position_ids=batch["position_ids"],
         documents=batch["documents"],
@@ -29,8 +29,7 @@ def hidden_states(model: nn.Module, batch: Batch) -> Tensor:
 
 def head_weight(model: nn.Module) -> Tensor:
     """The vocabulary head, [V, h]."""
-    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
-    return inner.lm_head.weight
+    return unwrap(model).lm_head.weight
 
 
 def cross_entropy(model: nn.Module, batch: Batch) -> Tensor:

@@ -3,47 +3,20 @@
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from prescreen.config import Recipe
 from prescreen.errors import GuardError
 from prescreen.run import Run, read_jsonl
-from prescreen.train.settings import Lora, Optimisation
+from prescreen.train.settings import Optimisation, TuningRecipe
 
 
-class PreferenceRecipe(Recipe):
-    """DPO from a tuned parent. `inputs`: data, and parent unless `base` names a model."""
+class PreferenceRecipe(TuningRecipe):
+    """DPO from a tuned parent."""
 
     stage: Literal["dpo"]
-    base: str | None = Field(None, description="`twin` or a model folder; leave out when inputs.parent is a run")
     objective: Literal["dpo", "kto"] = Field("dpo", description="dpo judges pairs, kto single answers")
     beta: float = Field(0.1, gt=0, description="how closely to stay with the reference")
-    max_rows: int = Field(0, ge=0, description="use at most this many pairs; 0: all")
-    max_length: int = Field(
-        2048, ge=16, description="longest document in tokens; a longer pair is left out and counted"
-    )
-    method: Literal["full", "lora"] = Field("lora", description="train every weight, or an adapter")
-    lora: Lora = Lora()
-    base_experts: Literal["decoded", "mxfp4"] = Field(
-        "decoded",
-        description="mxfp4: an MXFP4 base's experts stay as stored, exact in a quarter of the memory; needs lora",
-    )
     optimisation: Optimisation = Optimisation(learning_rate=5e-5)
-
-    @model_validator(mode="after")
-    def _one_start(self) -> "PreferenceRecipe":
-        if (self.base is not None) == ("parent" in self.inputs):
-            raise ValueError("name exactly one start: base or inputs.parent")
-        if self.base_experts == "mxfp4" and self.method == "full":
-            raise ValueError("base_experts: mxfp4 keeps the base frozen; choose method: lora")
-        if "data" not in self.inputs:
-            raise ValueError("inputs.data must name the data run")
-        return self
-
-    def external(self) -> list[Path]:
-        from prescreen.model.files import weight_files
-
-        return weight_files(self.base) if self.base else []
 
 
 def main(recipe: PreferenceRecipe, run: Run) -> None:

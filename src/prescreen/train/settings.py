@@ -1,10 +1,11 @@
 """Settings every training recipe shares. Torch-free, so that recipes are checked without loading it."""
 
-from typing import Literal
+from pathlib import Path
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from prescreen.config import Strict
+from prescreen.config import Recipe, Strict
 
 
 class Lora(Strict):
@@ -28,6 +29,9 @@ class Optimisation(Strict):
     max_steps: int = Field(0, ge=0, description="stop after this many steps; 0: all epochs")
     tokens_per_row: int = Field(4096, ge=64, description="budget of one packed row, in tokens")
     rows_per_step: int = Field(1, ge=1, description="rows accumulated per optimiser step")
+    recompute: Literal["none", "selective", "full"] = Field(
+        "none", description="what the backward computes again to save memory: nothing, cheap sums, or every layer"
+    )
     weight_decay: float = Field(0.01, ge=0, description="AdamW's decay of weights, not of biases and norms")
     adam_beta1: float = Field(0.9, ge=0, lt=1, description="memory of AdamW's mean gradient")
     adam_beta2: float = Field(
@@ -37,3 +41,46 @@ class Optimisation(Strict):
     log_every: int = Field(5, ge=1, description="steps between lines of log.jsonl")
     eval_every: int = Field(0, ge=0, description="steps between validation losses; 0: only before and after")
     save_every: int = Field(50, ge=0, description="steps between checkpoints; 0: none")
+
+
+class TuningRecipe(Recipe):
+    """A stage that trains a model. `inputs`: data, and parent unless `base` names a model."""
+
+    base: str | None = Field(None, description="`twin` or a model folder; leave out when inputs.parent is a run")
+    max_rows: int = Field(0, ge=0, description="use at most this many rows or pairs; 0: all")
+    max_length: int = Field(
+        2048,
+        ge=16,
+        description="longest document in tokens; text is split, longer dialogues or pairs are left out and counted",
+    )
+    method: Literal["full", "lora"] = Field("lora", description="train every weight, or an adapter")
+    lora: Lora = Lora()
+    base_experts: Literal["decoded", "mxfp4"] = Field(
+        "decoded",
+        description="mxfp4: an MXFP4 base's experts stay as stored, exact in a quarter of the memory; needs lora",
+    )
+    optimisation: Optimisation = Optimisation()
+
+    @property
+    def makes_model(self) -> bool:
+        """Whether the stage starts from a new model of its own."""
+        return False
+
+    @model_validator(mode="after")
+    def _one_start(self) -> Self:
+        starts = {"base": self.base is not None, "inputs.parent": "parent" in self.inputs, "twin": self.makes_model}
+        if sum(starts.values()) != 1:
+            given = ", ".join(name for name, is_given in starts.items() if is_given) or "none"
+            raise ValueError(
+                f"name exactly one start, base or inputs.parent (or twin, to pretrain); given: {given}"
+            )
+        if self.base_experts == "mxfp4" and self.method == "full":
+            raise ValueError("base_experts: mxfp4 keeps the base frozen; choose method: lora")
+        if "data" not in self.inputs:
+            raise ValueError("inputs.data must name the data run")
+        return self
+
+    def external(self) -> list[Path]:
+        from prescreen.model.files import weight_files
+
+        return weight_files(self.base) if self.base else []

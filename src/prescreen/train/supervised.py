@@ -8,52 +8,29 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from prescreen.config import Recipe
 from prescreen.errors import GuardError
 from prescreen.model.shape import TwinShape
 from prescreen.run import Run, read_jsonl
-from prescreen.train.settings import Lora, Optimisation
+from prescreen.train.settings import TuningRecipe
 
 
-class SupervisedRecipe(Recipe):
-    """One cross-entropy stage. `inputs`: data, and parent unless `base` names a model."""
+class SupervisedRecipe(TuningRecipe):
+    """One cross-entropy stage."""
 
     stage: Literal["pretrain", "cpt", "sft", "instruct"]
-    base: str | None = Field(None, description="`twin` or a model folder; leave out when inputs.parent is a run")
     rows: str = Field(description="file below train/ and valid/ of the data run, without .jsonl")
     tasks: list[str] = Field([], description="keep only these tasks; empty: all")
-    max_rows: int = Field(0, ge=0, description="use at most this many rows; 0: all")
-    max_length: int = Field(
-        2048,
-        ge=16,
-        description="longest document in tokens; plain text is split, a longer dialogue is left out and counted",
-    )
-    method: Literal["full", "lora"] = Field("lora", description="train every weight, or an adapter")
-    lora: Lora = Lora()
-    base_experts: Literal["decoded", "mxfp4"] = Field(
-        "decoded",
-        description="mxfp4: an MXFP4 base's experts stay as stored, exact in a quarter of the memory; needs lora",
-    )
-    optimisation: Optimisation = Optimisation()
     twin: TwinShape | None = Field(None, description="pretrain only: the shape of a new model")
 
+    @property
+    def makes_model(self) -> bool:
+        return self.twin is not None
+
     @model_validator(mode="after")
-    def _one_start(self) -> "SupervisedRecipe":
-        starts = [self.base is not None, "parent" in self.inputs, self.twin is not None]
-        if sum(starts) != 1:
-            raise ValueError("name exactly one start: base, inputs.parent or twin")
-        if (self.twin is not None) != (self.stage == "pretrain"):
+    def _twin_belongs_to_pretrain(self) -> "SupervisedRecipe":
+        if self.makes_model != (self.stage == "pretrain"):
             raise ValueError("stage pretrain, and only it, needs twin")
-        if self.base_experts == "mxfp4" and self.method == "full":
-            raise ValueError("base_experts: mxfp4 keeps the base frozen; choose method: lora")
-        if "data" not in self.inputs:
-            raise ValueError("inputs.data must name the data run")
         return self
-
-    def external(self) -> list[Path]:
-        from prescreen.model.files import weight_files
-
-        return weight_files(self.base) if self.base else []
 
 
 def main(recipe: SupervisedRecipe, run: Run) -> None:

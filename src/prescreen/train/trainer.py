@@ -18,10 +18,11 @@ from prescreen.errors import GuardError
 from prescreen.model.attention import register_attention
 from prescreen.model.experts import NAME as SORTED
 from prescreen.model.experts import register_experts
-from prescreen.model.split import split_expert_adapters
+from prescreen.model.split import split_expert_adapters, unwrap
 from prescreen.run import Run
 from prescreen.train.packing import PackedRows, collate_row
 from prescreen.train.progress import ProgressLog
+from prescreen.train.recompute import checkpoint_arguments
 from prescreen.train.settings import Optimisation
 from prescreen.train.sharing import Unit, num_tokens
 
@@ -106,6 +107,7 @@ def train_arguments(o: Optimisation, folder: Path, seed: int, steps: int, with_e
         dataloader_pin_memory=on_gpu,
         disable_tqdm=True,
         report_to=[],
+        **checkpoint_arguments(o.recompute),
     )
 
 
@@ -178,7 +180,7 @@ def check_model(model: nn.Module) -> None:
 
 def use_packed_attention(model: nn.Module) -> None:
     """Switch a loaded model from generation to packed training; adapters of experts are computed apart."""
-    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
+    inner = unwrap(model)
     inner.set_attn_implementation(register_attention())
     if inner.device.type == "cpu":
         inner.set_experts_implementation(register_experts())
