@@ -2,24 +2,34 @@
 
 import json
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
 from prescreen.cli import STAGES
 from prescreen.doctor import Device, check_needs, describe_device, find_devices
 from prescreen.model.shape import TwinShape, new_model
+from prescreen.needs import Need, advise, cheaper, describe_twin, size_steps
 from prescreen.pipeline import load_steps
 from prescreen.sizing import (
     GIB,
     GPT_OSS_20B,
-    Need,
+    Plan,
+    Trained,
     count_lora,
     count_parameters,
-    describe_twin,
-    estimate_bytes,
-    size_steps,
+    estimate,
+    kept_per_token,
 )
+from prescreen.train.objectives import cross_entropy
+from prescreen.train.packing import build_row
+from prescreen.train.settings import Lora
+from prescreen.train.sharing import Document
+from prescreen.train.start import add_adapter
+from prescreen.train.trainer import use_packed_attention
 
 
 def test_gpt_oss_20b_has_its_published_sizes() -> None:
@@ -43,13 +53,59 @@ def test_count_equals_a_real_model() -> None:
 
 
 def test_mxfp4_fits_where_bf16_does_not() -> None:
-    trained = count_lora(GPT_OSS_20B, 8, experts=True)
     packed, dense = (
-        estimate_bytes(GPT_OSS_20B, trained=trained, tokens=2048, storage=storage) / GIB
-        for storage in ("mxfp4", "bfloat16")
+        estimate(GPT_OSS_20B, Plan(2048, "bfloat16", "experts", 8, packed, "full")).peak / GIB
+        for packed in (True, False)
     )
     assert packed < 24 < 40 < dense < 48
-    assert estimate_bytes(GPT_OSS_20B, trained=None, tokens=2048, storage="bfloat16") / GIB > 300
+    assert estimate(GPT_OSS_20B, Plan(2048, "bfloat16", "all")).peak / GIB > 150
+
+
+SMALL = {
+    "hidden": 64, "intermediate": 32, "experts": 4, "heads": 4, "kv_heads": 2, "head_dim": 8, "window": 16,
+}  # fmt: skip
+TOKENS = 256
+
+
+def kept_by_autograd(shape: TwinShape, trained: Trained) -> int:
+    """Bytes of everything autograd keeps for the backward, weights apart."""
+    torch.manual_seed(0)
+    model: Any = new_model(shape, 1600, 0, 1).train()
+    if trained != "all":
+        model = add_adapter(model, Lora(rank=4, experts=trained == "experts"))
+    use_packed_attention(model)
+    weights = {p.untyped_storage().data_ptr() for p in [*model.parameters(), *model.buffers()]}
+    kept: dict[int, tuple[int, torch.Tensor]] = {}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in weights:
+            kept[storage.data_ptr()] = (storage.nbytes(), tensor)  # the tensor too, lest its address be used again
+        return tensor
+
+    ids = torch.randint(2, 1600, (TOKENS,)).tolist()
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        cross_entropy(model, build_row([[Document(ids, ids)]]))
+    return sum(size for size, _ in kept.values())
+
+
+@pytest.mark.parametrize("trained", ["all", "attention", "experts"])
+@pytest.mark.parametrize("chosen", [2, 3])
+def test_what_a_layer_keeps_is_what_autograd_keeps(trained: Trained, chosen: int) -> None:
+    """Per token and layer, from models of two and four layers; a few bytes of indices are not counted."""
+    shapes = [TwinShape.model_validate({**SMALL, "layers": n, "experts_per_token": chosen}) for n in (2, 4)]
+    few, many = (kept_by_autograd(shape, trained) for shape in shapes)
+    rank = 0 if trained == "all" else 4
+    kept, again = kept_per_token(describe_twin(shapes[0]), Plan(TOKENS, "float32", trained, rank))
+    assert kept == pytest.approx((many - few) / 2 / TOKENS, rel=0.03) and again == 0
+
+
+def test_each_setting_advised_needs_less_and_the_first_that_fits_is_named() -> None:
+    need = Need("03-sft", Plan(8192, "bfloat16", "all"), GPT_OSS_20B, "gpt-oss-20b")
+    peaks = [need.peak, *(estimate(GPT_OSS_20B, plan).peak for _, plan in cheaper(need.plan))]
+    assert all(later < earlier for earlier, later in pairwise(peaks))
+    assert advise(need, 24 * GIB).startswith("method: lora, base_experts: mxfp4, optimisation.recompute: ")
+    assert advise(need, 10 * GIB) == "no setting makes it fit"
 
 
 def test_steps_inherit_their_parents_base(write_recipes: Callable[..., Path], tmp_path: Path) -> None:
@@ -75,9 +131,11 @@ def test_steps_inherit_their_parents_base(write_recipes: Callable[..., Path], tm
 
 def test_what_does_not_fit_is_a_fault() -> None:
     memory = find_devices()[-1].memory
-    signs = list(check_needs([Need("03-sft", memory // 2, "twin"), Need("04-dpo", memory * 2, "twin")]))
+    plan = Plan(4096, "float32", "all")
+    small, large = describe_twin(TwinShape()), {**GPT_OSS_20B, "num_hidden_layers": 4 + memory // GIB}
+    signs = list(check_needs([Need("03-sft", plan, small, "twin"), Need("04-dpo", plan, large, "twin")]))
     assert [sign.state for sign in signs] == ["ok", "fault"]
-    assert "does not fit" in signs[1].detail
+    assert "it does not fit: method: lora, base_experts: mxfp4" in signs[1].detail
 
 
 @pytest.mark.parametrize(

@@ -63,11 +63,11 @@ def doctor(
 
     signs = examine(model, runs, hashes=hashes)
     if path is not None:
+        from prescreen.needs import size_steps
         from prescreen.pipeline import load_steps
-        from prescreen.sizing import size_steps
 
-        storage: Literal["bfloat16", "float32"] = "bfloat16" if len(find_devices()) > 1 else "float32"
-        signs += check_needs(size_steps(load_steps(path, STAGES), storage))
+        precision: Literal["bfloat16", "float32"] = "bfloat16" if len(find_devices()) > 1 else "float32"
+        signs += check_needs(size_steps(load_steps(path, STAGES), precision))
     print_signs(signs, as_json=as_json)
     if any(sign.state == "fault" for sign in signs):
         raise typer.Exit(1)

@@ -1,7 +1,7 @@
 """What fits on this machine, before anything starts: versions, memory, disk, folders; loads no model.
 
 Torch-free: devices come from the operating system, sizes from `config.json`. The arithmetic of memory is in
-`prescreen.sizing`.
+`prescreen.sizing` and `prescreen.needs`.
 """
 
 import json
@@ -17,8 +17,8 @@ from typing import Literal, NamedTuple
 
 from packaging.requirements import Requirement
 
+from prescreen.needs import Need, advise
 from prescreen.run import PACKAGE, hash_file
-from prescreen.sizing import Need
 
 GIB = 1024**3
 CHECKED = (
@@ -58,7 +58,9 @@ def check_needs(needs: Sequence[Need]) -> Iterator[Sign]:
         fits = need.peak < device.memory
         share = f"{need.peak / GIB:.1f} of {device.memory / GIB:.1f} GiB"
         detail = f"about {share} on {device.name} (base: {need.base})"
-        yield Sign(need.step, "ok" if fits else "fault", detail if fits else f"{detail}; it does not fit")
+        if not fits:
+            detail += f"; it does not fit: {advise(need, device.memory)}"
+        yield Sign(need.step, "ok" if fits else "fault", detail)
 
 
 def examine(model: Path | None, runs: Path, *, hashes: bool) -> list[Sign]:

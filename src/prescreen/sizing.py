@@ -1,26 +1,20 @@
-"""How much memory a training recipe needs: arithmetic on the sizes in `config.json`, nothing measured.
+"""How much memory a training step needs: arithmetic on the sizes in `config.json`, nothing loaded.
 
-Checked against gpt-oss-20b: 20.9 B parameters, 39.0 GiB in bf16, 12.8 GiB with experts left in MXFP4.
-Torch-free; reads recipes and a base model's config, loads no weights.
+What a layer keeps for its backward was counted from autograd's saved tensors (tests/test_sizing.py counts again)
+and the whole was compared with measured peaks (benchmarks/memory.py), without what a C library's allocator keeps
+back on a CPU (docs/log.md). Torch-free; knows no recipe.
 """
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
-from prescreen.errors import WeightsError
-from prescreen.model.files import TWIN, locate_model
-from prescreen.model.shape import TwinShape
-from prescreen.pipeline import Step
-from prescreen.train.settings import TuningRecipe
-from prescreen.train.supervised import SupervisedRecipe
-
-Storage = Literal["float32", "bfloat16", "mxfp4"]
+Precision = Literal["float32", "bfloat16"]
+Trained = Literal["all", "attention", "experts"]  # every weight, or an adapter on attention, or on experts too
+Recompute = Literal["none", "selective", "full"]
 GIB = 1024**3
+RUNTIME = {"float32": 0.42 * GIB, "bfloat16": 0.6 * GIB}  # Python and libraries on a CPU; a CUDA context
 MXFP4_BYTES = 17 / 32  # 32 four-bit values and one shared exponent
-ADAM_BYTES = 16  # fp32 weight, gradient and two moments of every trained parameter
 DECODED_COPIES = 4  # fp32 intermediates while one expert is decoded
-LAYER_COPIES = 6  # live intermediates of the expert layer that is being recomputed
 LOGIT_CHUNK = 1024  # positions whose logits exist at a time
 
 GPT_OSS_20B = {
@@ -36,19 +30,30 @@ GPT_OSS_20B = {
 }
 
 
-class Base(NamedTuple):
-    """The sizes of the model a recipe starts from, and where they were found."""
+class Plan(NamedTuple):
+    """What decides the memory of a training step besides the model."""
 
-    config: Mapping[str, Any]
-    origin: str
+    tokens: int
+    precision: Precision
+    trained: Trained
+    rank: int = 0
+    packed: bool = False  # experts stay in MXFP4
+    recompute: Recompute = "none"
 
 
-class Need(NamedTuple):
-    """What one training recipe needs, in bytes, and a word on how we know its base."""
+class Memory(NamedTuple):
+    """Bytes of a training step at its peak, by what they are for."""
 
-    step: str
-    peak: int
-    base: str
+    runtime: int
+    weights: int
+    optimiser: int
+    activations: int
+    loss: int
+    scratch: int
+
+    @property
+    def peak(self) -> int:
+        return sum(self)
 
 
 class Parameters(NamedTuple):
@@ -89,63 +94,62 @@ def count_lora(config: Mapping[str, Any], rank: int, *, experts: bool) -> int:
     return layers * rank * (attention + (config["num_local_experts"] * per_expert if experts else 0))
 
 
-def estimate_bytes(
-    config: Mapping[str, Any],
-    *,
-    trained: int | None,
-    tokens: int,
-    storage: Storage,
-) -> int:
-    """Peak bytes of a training step over `tokens` positions; `trained` None means every weight."""
+def kept_per_token(config: Mapping[str, Any], plan: Plan) -> tuple[float, float]:
+    """Bytes a token leaves behind in each layer until the backward, and those recomputed for one layer at a time.
+
+    With everything kept: the residual stream, norms and the experts' rows; gate and up; queries, keys, values,
+    attention's output and normaliser; an adapter's inner products.
+    """
+    hidden, inner, chosen = config["hidden_size"], config["intermediate_size"], config["num_experts_per_tok"]
+    heads = config["num_attention_heads"]
+    queries, keys = heads * config["head_dim"], config["num_key_value_heads"] * config["head_dim"]
+    width = 4 if plan.precision == "float32" else 2
+    attention = 2 * queries + 2 * keys + heads * 4 / width
+    streams, gates, inside = {
+        "all": (6 + 3 * chosen, 3 * chosen, 0),
+        "attention": (3 + 2 * chosen, 2 * chosen, 4),
+        "experts": (3 + 3 * chosen, 3 * chosen, 4 + 2 * chosen),
+    }[plan.trained]
+    everything = (streams * hidden + gates * inner + attention + inside * plan.rank) * width
+    if width == 2:  # norms work in fp32 and keep what they read there
+        everything += hidden * (8 if plan.trained == "all" else 4)
+    if plan.recompute == "none":
+        return everything, 0
+    if plan.recompute == "full":
+        return hidden * width, everything
+    products = (2 + chosen) * hidden + 2 * chosen * inner + attention + config["num_local_experts"]
+    products += inside * plan.rank
+    return (hidden + products) * width, everything
+
+
+def estimate(config: Mapping[str, Any], plan: Plan) -> Memory:
+    """Memory of a training step at its peak, which is at the loss, in a layer's backward, or at its end."""
     sizes = count_parameters(config)
-    width = 4 if storage == "float32" else 2
-    per_expert_weight = MXFP4_BYTES if storage == "mxfp4" else width
-    weights = sizes.experts * per_expert_weight + (sizes.attention + sizes.embeddings) * width
-    one_expert = sizes.experts / config["num_hidden_layers"] / config["num_local_experts"]
-    scratch = one_expert * DECODED_COPIES * 4 if storage == "mxfp4" else 0
-    boundaries = tokens * config["num_hidden_layers"] * config["hidden_size"] * width
-    layer = tokens * config["num_experts_per_tok"] * 2 * config["intermediate_size"] * width * LAYER_COPIES
-    logits = min(tokens, LOGIT_CHUNK) * config["vocab_size"] * 4 * 2
-    optimiser = (sizes.total if trained is None else trained) * ADAM_BYTES
-    return int(weights + scratch + boundaries + layer + logits + optimiser)
-
-
-def size_steps(steps: Sequence[Step], storage: Storage) -> list[Need]:
-    """Estimate every training recipe of a folder; one without a base of its own has its parent's."""
-    bases: dict[str, Base] = {}
-    needs = []
-    for step in steps:
-        recipe = step.recipe
-        if not isinstance(recipe, TuningRecipe):
-            continue
-        config, origin = bases[step.name] = find_base(recipe, bases)
-        lora = recipe.lora
-        trained = None if recipe.method == "full" else count_lora(config, lora.rank, experts=lora.experts)
-        tokens = recipe.optimisation.tokens_per_row
-        kept: Storage = "mxfp4" if recipe.base_experts == "mxfp4" else storage
-        peak = estimate_bytes(config, trained=trained, tokens=tokens, storage=kept)
-        needs.append(Need(step.name, peak, origin))
-    return needs
-
-
-def find_base(recipe: TuningRecipe, bases: Mapping[str, Base]) -> Base:
-    """Where a recipe starts; gpt-oss-20b's published sizes stand in for a folder that is not here."""
-    parent = recipe.inputs.get("parent", "")
-    if parent in bases:
-        return bases[parent]
-    if isinstance(recipe, SupervisedRecipe) and recipe.twin is not None:
-        return Base(describe_twin(recipe.twin), "a new twin")
-    where = recipe.base or "gpt-oss-20b"
-    try:
-        config = json.loads((locate_model(where) / "config.json").read_text(encoding="utf-8"))
-    except (WeightsError, OSError):
-        if where == TWIN:
-            return Base(describe_twin(TwinShape()), "the twin, not built yet")
-        return Base(GPT_OSS_20B, f"{where} is not here, taken as gpt-oss-20b")
-    return Base(config, where)
-
-
-def describe_twin(shape: TwinShape) -> dict[str, int]:
-    """A new twin's sizes in the words of config.json; its vocabulary is not known before its data run."""
-    sizes = (shape.hidden, shape.intermediate, shape.layers, shape.heads, shape.kv_heads, shape.head_dim)
-    return dict(zip(GPT_OSS_20B, (*sizes, shape.experts, shape.experts_per_token, 8192), strict=True))
+    width = 4 if plan.precision == "float32" else 2
+    kept, again = kept_per_token(config, plan)
+    layers, vocabulary, hidden = config["num_hidden_layers"], config["vocab_size"], config["hidden_size"]
+    per_expert = MXFP4_BYTES if plan.packed else width
+    weights = sizes.experts * per_expert + (sizes.attention + sizes.embeddings) * width
+    one_expert = sizes.experts / layers / config["num_local_experts"]
+    chunk = min(plan.tokens, LOGIT_CHUNK)
+    loss = 2 * chunk * vocabulary * 4
+    if plan.trained == "all":
+        trained = sizes.total
+        gradients, moments = trained * width, trained * 2 * width
+        loss += 2 * vocabulary * hidden * width
+    else:
+        trained = count_lora(config, plan.rank, experts=plan.trained == "experts")
+        weights += trained * 4
+        gradients, moments = trained * 4, trained * 8
+    activations = plan.tokens * layers * kept
+    backward = plan.tokens * (2 * again or kept)  # one layer's gradients, beside what it computed again
+    left = 0 if again else activations  # what a backward has given back by the time all gradients are there
+    moving = max(loss, backward, backward + gradients - left)
+    return Memory(
+        runtime=int(RUNTIME[plan.precision]),
+        weights=int(weights),
+        optimiser=int(moments),
+        activations=int(activations),
+        loss=int(moving),
+        scratch=int(one_expert * DECODED_COPIES * 4) if plan.packed else 0,
+    )

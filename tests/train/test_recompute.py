@@ -8,7 +8,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from prescreen.train.objectives import cross_entropy
 from prescreen.train.packing import build_row
-from prescreen.train.recompute import DEAR, checkpoint_arguments
+from prescreen.train.recompute import checkpoint_arguments, is_dear
 from prescreen.train.settings import Lora
 from prescreen.train.sharing import Document
 from prescreen.train.start import add_adapter
@@ -23,7 +23,7 @@ class Count(TorchDispatchMode):
         self.dear = 0
 
     def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
-        self.dear += operation in DEAR
+        self.dear += is_dear(operation, args)
         return operation(*args, **(kwargs or {}))
 
 

@@ -40,7 +40,7 @@ def load_resident(folder: Path, dtype: torch.dtype = torch.float32, device: str 
         else:
             raise WeightsError(f"{folder}: holds {name}, which gpt-oss does not have")
     for weight, parts in packed.items():
-        _keep_packed(model, weight, Packed(*(parts[part] for part in PARTS)), dtype)
+        keep_packed(model, weight, Packed(*(parts[part] for part in PARTS)), dtype)
         del wanted[weight]
     if wanted:
         raise WeightsError(f"{folder}: weights do not fit gpt-oss (missing {sorted(wanted)[:3]})")
@@ -61,7 +61,7 @@ def _assign(model: nn.Module, name: str, tensor: Tensor) -> None:
     setattr(model.get_submodule(owner), last, nn.Parameter(tensor, requires_grad=False))
 
 
-def _keep_packed(model: nn.Module, name: str, packed: Packed, dtype: torch.dtype) -> None:
+def keep_packed(model: nn.Module, name: str, packed: Packed, dtype: torch.dtype) -> None:
     """The stored form beside a placeholder of one number, from which an adapter reads shape, dtype and device."""
     owner, _, last = name.rpartition(".")
     experts = model.get_submodule(owner)
