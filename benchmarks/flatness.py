@@ -8,20 +8,15 @@ rounds repeat, and each is held against the median of its own round, because a s
 """
 
 import argparse
-import json
-import platform
 import random
 import time
 from collections.abc import Callable
-from datetime import date
-from importlib.metadata import version
-from pathlib import Path
 from statistics import median
 from typing import Any
 
 from contenders import load
+from record import write_record
 
-HERE = Path(__file__).parent
 LENGTH = 512  # tokens of a document
 NEIGHBOURS = (1, 2, 4, 8, 16, 32)
 ROWS = (200, 2000, 20000)
@@ -95,15 +90,8 @@ def main() -> None:
         measure("documents a row", NEIGHBOURS, lambda size: cost_of_row(model, vocabulary, size), rounds),
         measure("documents in the set", ROWS, lambda size: cost_of_set(model, vocabulary, size), rounds),
     ]
-    record = {
-        "date": str(date.today()),
-        "device": platform.processor() or platform.machine(),
-        "versions": {name: version(name) for name in ("torch", "transformers", "peft")},
-        "results": results,
-    }
-    path = HERE / "results" / f"flatness-cpu-{record['date']}.json"
-    path.write_text(json.dumps(record, indent=1) + "\n")
-    print(f"written: {path.relative_to(HERE.parent)}")
+    path = write_record("flatness-cpu", ("torch", "transformers", "peft"), results=results)
+    print(f"written: {path.name}")
 
 
 if __name__ == "__main__":

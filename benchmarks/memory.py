@@ -10,21 +10,19 @@ Freed memory goes back at once here; left alone, the C library keeps up to two t
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
-from datetime import date
-from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+
+from record import write_record
 
 from prescreen.model.shape import TwinShape
 from prescreen.needs import describe_twin
 from prescreen.sizing import GIB, Plan, estimate
 
-HERE = Path(__file__).parent
 SIZES = {"experts_per_token": 4, "heads": 8, "kv_heads": 2, "head_dim": 32}
 WIDE = TwinShape(layers=6, hidden=256, intermediate=256, experts=8, **SIZES)
 MANY = TwinShape(layers=4, hidden=512, intermediate=512, experts=32, **SIZES)
@@ -120,18 +118,10 @@ def main() -> None:
             results.append(one)
             measured, predicted = one["measured"] / GIB, one["predicted"] / GIB
             print(f"| {name} | {measured:.2f} | {predicted:.2f} | {predicted / measured:.2f} |", flush=True)
-    record = {
-        "date": str(date.today()),
-        "device": platform.processor() or platform.machine(),
-        "allocator": ALLOCATOR,
-        "versions": {name: version(name) for name in ("torch", "transformers", "peft")},
-        "cases": results,
-    }
     if chosen.only is None:
-        path = HERE / "results" / f"memory-cpu-{record['date']}.json"
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(json.dumps(record, indent=1) + "\n")
-        print(f"written: {path.relative_to(HERE.parent)}")
+        packages = ("torch", "transformers", "peft")
+        path = write_record("memory-cpu", packages, allocator=ALLOCATOR, cases=results)
+        print(f"written: {path.name}")
 
 
 if __name__ == "__main__":

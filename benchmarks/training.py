@@ -12,21 +12,18 @@ ratios are taken inside a round, because a shared machine's speed drifts.
 
 import argparse
 import json
-import platform
 import resource
 import subprocess
 import sys
 import tempfile
 import time
-from datetime import date
-from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from contenders import CONTENDERS, check_equal, draw_documents, load
+from record import write_record
 
-HERE = Path(__file__).parent
 TRL_CHOICES = [(batch, experts) for batch in (1, 4, 8) for experts in ("eager", "grouped_mm", "batched_mm")]
 
 
@@ -135,16 +132,8 @@ def main() -> None:
             for task, kind in kinds
             if chosen.only in (None, kind)
         ]  # fmt: skip
-    versions = {name: version(name) for name in ("torch", "transformers", "trl", "peft")}
-    record = {
-        "date": str(date.today()),
-        "device": platform.processor() or platform.machine(),
-        "versions": versions,
-        "equal_within": difference,
-    }
-    path = HERE / "results" / f"training-cpu-{chosen.train}-{record['date']}.json"
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps({**record, "results": results}, indent=1) + "\n")
+    packages = ("torch", "transformers", "trl", "peft")
+    path = write_record(f"training-cpu-{chosen.train}", packages, equal_within=difference, results=results)
     print_table(results)
     print(f"written: {path}")
 

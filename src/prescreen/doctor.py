@@ -19,8 +19,8 @@ from packaging.requirements import Requirement
 
 from prescreen.needs import Need, advise
 from prescreen.run import PACKAGE, hash_file
+from prescreen.sizing import GIB
 
-GIB = 1024**3
 CHECKED = (
     "torch",
     "transformers",

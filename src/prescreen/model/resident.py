@@ -25,7 +25,7 @@ def load_resident(folder: Path, dtype: torch.dtype = torch.float32, device: str 
     """Load an MXFP4 checkpoint with all but the experts in `dtype`; WeightsError where it holds no MXFP4."""
     config = check_folder(folder)
     if getattr(config, "quantization_config", None) is None:
-        raise WeightsError(f"{folder}: its experts are not stored in MXFP4; leave out `experts: mxfp4`")
+        raise WeightsError(f"{folder}: its experts are not stored in MXFP4; leave out `base_experts: mxfp4`")
     del config.quantization_config
     with torch.device("meta"):
         model = GptOssForCausalLM._from_config(config, dtype=dtype, attn_implementation="eager")

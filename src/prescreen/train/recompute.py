@@ -6,12 +6,13 @@ matrix products and of attention and recomputes the rest, which memory limits, n
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch.utils.checkpoint import CheckpointPolicy, create_selective_checkpoint_contexts
 
-Recompute = Literal["none", "selective", "full"]
+from prescreen.train.settings import Recompute
+
 _ATEN = torch.ops.aten
 PRODUCTS = {  # which argument's last dimension is summed over
     _ATEN.mm.default: 0,

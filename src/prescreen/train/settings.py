@@ -7,6 +7,8 @@ from pydantic import Field, model_validator
 
 from prescreen.config import Recipe, Strict
 
+Recompute = Literal["none", "selective", "full"]
+
 
 class Lora(Strict):
     """A PEFT adapter. Expert tensors take no dropout; the router is always frozen."""
@@ -29,7 +31,7 @@ class Optimisation(Strict):
     max_steps: int = Field(0, ge=0, description="stop after this many steps; 0: all epochs")
     tokens_per_row: int = Field(4096, ge=64, description="budget of one packed row, in tokens")
     rows_per_step: int = Field(1, ge=1, description="rows accumulated per optimiser step")
-    recompute: Literal["none", "selective", "full"] = Field(
+    recompute: Recompute = Field(
         "none", description="what the backward computes again to save memory: nothing, cheap sums, or every layer"
     )
     weight_decay: float = Field(0.01, ge=0, description="AdamW's decay of weights, not of biases and norms")
