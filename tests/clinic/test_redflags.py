@@ -186,10 +186,21 @@ def test_denied_symptoms_never_fire() -> None:
         "Nothing like the chest pain of my last heart attack, this chest pain is worse",
         "It is nothing like my old headaches, I have chest pain",
         "Nothing like it, the chest pain came out of nowhere",
+        "58M, chest pain, denies shortness of breath",
+        "chest pain, denied sweating",
+        "chest pain, negative for cough",
     ],
 )
 def test_words_that_only_look_like_denials(complaint: str) -> None:
     assert any(hit.rule.topic == "chest pain" for hit in check_rules(make_case(complaint)))
+
+
+@pytest.mark.parametrize("other", ["denies itching", "denied any itching", "negative for itching", "no itching"])
+def test_a_denial_of_something_else_takes_nothing_away(other: str) -> None:
+    told = [words for words in WORDINGS["emergency"] if words[-1].isalnum()]
+    levels = [rule_acuity(check_rules(make_case(words))) for words in told]
+    after = [rule_acuity(check_rules(make_case(f"{words}, {other}"))) for words in told]
+    assert [w for w, one, two in zip(told, levels, after, strict=True) if one and (two is None or two < one)] == []
 
 
 @pytest.mark.parametrize(

@@ -86,10 +86,12 @@ _CURRENT_AFTER = re.compile(
     r"|x ?\d|\d+ ?/ ?10|today"
     r"|tonight|this (?:morning|afternoon|evening)|radiat\w+|suddenly|\d+ ?(?:min|hour|hr|day)s?)\b"
 )
+# A denial behind its symptom. Behind a comma "denied", "negative" and "absent" are about what follows them.
 _AFTER = re.compile(
     r"^(?: \w+){0,4} ?[:=-]+ ?(?:no|none|nil|n|denied|absent|negative)\s*(?=$|[\n,)])"
-    r"|^\W{0,4}(?:is |are |was |were |has been |have been )?"
-    r"(?:(?:no|none|nil|n)\s*(?=$|[\n,)])|denied|denies|absent|negative|ruled out|not present|not there)"
+    r"|^\W{0,4}(?:is |are |was |were |has been |have been )?(?:no|none|nil|n)\s*(?=$|[\n,)])"
+    r"|^[^\w\n,]{0,4}(?:is |are |was |were |has been |have been )?"
+    r"(?:denied(?=\s*(?:$|[\n,)(]|(?:by|and|or|with)\b))|absent|negative(?! for)|ruled out|not present|not there)"
 )
 _GAP_DENIAL = re.compile(
     r"\b(?:no|not|never|without|isn'?t|aren'?t|wasn'?t|hasn'?t|haven'?t|doesn'?t|don'?t|didn'?t|nor"
@@ -161,7 +163,9 @@ def _reaches(cue: re.Match[str], clause: str, start: int, end: int) -> bool:
             return False
         if cue["not"] and not _OR.search(clause, start):
             return False
-        if cue["no"] and not _LIST.search(clause, cue.end()):
+        another = _CUE.search(clause, end)  # what it denies is no part of this list
+        denied = clause[cue.end() : another.start() if another else None].rstrip(", ")
+        if cue["no"] and not _LIST.search(denied):
             return False
     limit = {"strong": 40, "no": 14, "not": 7}[cue.lastgroup or "no"]
     return listed or len(between.split()) <= limit
