@@ -5,6 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from attention_reference import reference, trees
 from prescreen.errors import GuardError
 from prescreen.model.attention import attend_packed, register_attention, register_cached_attention
 
@@ -24,9 +25,7 @@ def test_packed_equals_separate(small_model):
     ids = torch.randint(0, 300, (1, sum(LENGTHS)))
     expected = separate_logits(small_model, ids, LENGTHS)
     small_model.set_attn_implementation(register_attention())
-    packed = small_model(
-        ids, position_ids=positions(LENGTHS), documents=torch.tensor(LENGTHS), use_cache=False
-    ).logits
+    packed = small_model(ids, position_ids=positions(LENGTHS), documents=LENGTHS, use_cache=False).logits
     assert (packed - expected).abs().max() < 1e-5
 
 
@@ -38,34 +37,6 @@ def test_stock_transformers_still_leaks_across_packed_documents(small_model):
     first = LENGTHS[0]
     assert (leaked - expected)[:, :first].abs().max() < 1e-5, "the first document has nothing to leak from"
     assert (leaked - expected)[:, first:].abs().max() > 1e-2
-
-
-def reference(query, key, value, sinks, lengths, parents, window, scale):
-    """Softmax with a sink, one query at a time over the tokens before it, in fp64. [N, H, d] -> [N, H, d]."""
-    starts = [sum(lengths[:i]) for i in range(len(lengths))]
-
-    def before(document):
-        above = before(parents[document]) if parents[document] >= 0 else []
-        return [*above, *range(starts[document], starts[document] + lengths[document])]
-
-    repeats = query.shape[1] // key.shape[1]
-    rows = []
-    for document, start in enumerate(starts):
-        chain = before(document)
-        for at in range(start, start + lengths[document]):
-            seen = chain[: chain.index(at) + 1][-window if window else 0 :]
-            k, v = (t[seen].repeat_interleave(repeats, 1) for t in (key, value))
-            scores = torch.einsum("hd,khd->hk", query[at], k) * scale
-            weights = torch.cat([scores, sinks[:, None]], -1).softmax(-1)[:, :-1]
-            rows.append(torch.einsum("hk,khd->hd", weights, v))
-    return torch.stack(rows)
-
-
-@st.composite
-def trees(draw):
-    """Lengths of a row's documents and which earlier one each continues."""
-    lengths = draw(st.lists(st.integers(1, 70), min_size=1, max_size=6))
-    return lengths, [draw(st.integers(-1, number - 1)) for number in range(len(lengths))]
 
 
 @given(trees(), st.sampled_from([None, 1, 5, 40]))
@@ -83,7 +54,7 @@ def test_forward_and_gradients_match_fp64_reference(dtype, tree, window):
     rows = [t.transpose(0, 1)[None] for t in ours[:3]]
     got, _ = attend_packed(
         None, *rows, None, scaling=0.3, sliding_window=window, s_aux=ours[3],
-        documents=torch.tensor(lengths), parents=torch.tensor(parents),
+        documents=lengths, parents=parents,
     )  # fmt: skip
     gradients = torch.autograd.grad(got.square().sum(), ours)
     for name, mine, theirs in zip(
@@ -98,9 +69,9 @@ def test_refuses_what_would_be_inexact():
     with pytest.raises(GuardError, match="document lengths"):
         attend_packed(None, q, q, q, None, scaling=1.0, s_aux=sinks)
     with pytest.raises(GuardError, match="sinks"):
-        attend_packed(None, q, q, q, None, scaling=1.0, documents=torch.tensor([4]))
+        attend_packed(None, q, q, q, None, scaling=1.0, documents=[4])
     with pytest.raises(GuardError, match="dropout"):
-        attend_packed(None, q, q, q, None, scaling=1.0, s_aux=sinks, documents=torch.tensor([4]), dropout=0.1)
+        attend_packed(None, q, q, q, None, scaling=1.0, s_aux=sinks, documents=[4], dropout=0.1)
 
 
 def test_cached_generation_equals_eager_under_padding_and_windows(small_model):

@@ -23,18 +23,31 @@ def test_cross_entropy_equals_torch(chunk, trainable_head):
         assert torch.allclose(a, b, atol=1e-5)
 
 
-def test_token_logprobs_equal_torch_and_are_zero_where_ignored():
+@pytest.mark.parametrize("trainable_head", [True, False])
+def test_token_logprobs_equal_torch_and_are_zero_where_ignored(trainable_head):
+    """Each token's gradient has a weight of its own, as in DPO."""
     torch.manual_seed(0)
-    hidden, head = torch.randn(20, 8, requires_grad=True), torch.randn(50, 8)
+    hidden, head = torch.randn(20, 8, requires_grad=True), torch.randn(50, 8, requires_grad=trainable_head)
     targets = torch.randint(0, 50, (20,))
     targets[:4] = IGNORE
+    wanted = [hidden, head] if trainable_head else [hidden]
     scores = token_logprobs(hidden, head, targets, chunk=6)
     expected = (hidden @ head.T).log_softmax(-1)[range(4, 20), targets[4:]]
     assert torch.allclose(scores[4:], expected, atol=1e-6)
     assert (scores[:4] == 0).all()
-    (ours,) = torch.autograd.grad(scores.sum(), hidden, retain_graph=True)
-    (plain,) = torch.autograd.grad(expected.sum(), hidden)
-    assert torch.allclose(ours, plain, atol=1e-6)
+    weights = torch.randn(20)
+    ours = torch.autograd.grad((scores * weights).sum(), wanted)
+    plain = torch.autograd.grad((expected * weights[4:]).sum(), wanted)
+    for a, b in zip(ours, plain, strict=True):
+        assert torch.allclose(a, b, atol=1e-5)
+
+
+@pytest.mark.parametrize("trainable_head", [True, False])
+def test_nothing_to_score_is_zero(trainable_head):
+    hidden, head = torch.randn(3, 8, requires_grad=True), torch.randn(50, 8, requires_grad=trainable_head)
+    targets = torch.full((3,), IGNORE)
+    assert sum_cross_entropy(hidden, head, targets) == 0
+    assert (token_logprobs(hidden, head, targets) == 0).all()
 
 
 def test_shift_never_crosses_documents():

@@ -6,6 +6,7 @@ import torch
 from prescreen.errors import WeightsError
 from prescreen.model import weights
 from prescreen.model.experts import register_experts
+from prescreen.model.grouped import register_grouped
 from prescreen.model.resident import load_resident
 from prescreen.model.split import split_expert_adapters
 from small_model import add_small_adapter
@@ -17,8 +18,8 @@ def stored(small_model, tokenizer, tmp_path):
     return tmp_path
 
 
-def adapted(model):
-    model.set_experts_implementation(register_experts())
+def adapted(model, register=register_experts):
+    model.set_experts_implementation(register())
     wrapped = add_small_adapter(model)
     split_expert_adapters(wrapped)
     return wrapped
@@ -32,9 +33,10 @@ def test_resident_equals_decoded(stored):
     assert resident.config.router_aux_loss_coef == 0.0 and not any(p.is_meta for p in resident.parameters())
 
 
-def test_adapter_on_a_resident_base_trains_as_on_a_decoded_one(stored):
+@pytest.mark.parametrize("register", [register_experts, register_grouped])
+def test_adapter_on_a_resident_base_trains_as_on_a_decoded_one(stored, register):
     ids = torch.randint(0, 300, (2, 40))
-    resident, decoded = adapted(load_resident(stored)), adapted(weights.load_dense(stored))
+    resident, decoded = adapted(load_resident(stored), register), adapted(weights.load_dense(stored))
     for model in (resident, decoded):
         model(ids).logits.square().mean().backward()
     theirs = dict(decoded.named_parameters())

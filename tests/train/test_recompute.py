@@ -6,6 +6,9 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from prescreen.model.experts import register_experts
+from prescreen.model.grouped import register_grouped
+from prescreen.model.split import unwrap
 from prescreen.train.objectives import cross_entropy
 from prescreen.train.packing import build_row
 from prescreen.train.recompute import checkpoint_arguments, is_dear
@@ -27,13 +30,14 @@ class Count(TorchDispatchMode):
         return operation(*args, **(kwargs or {}))
 
 
-def step(model, how, adapter):
+def step(model, how, adapter, register):
     model = copy.deepcopy(model).train()
     if adapter:
         torch.manual_seed(1)
         model = add_adapter(model, Lora(rank=4, experts=True))
         model.enable_input_require_grads()  # transformers asks for it before it recomputes; here for all alike
     use_packed_attention(model)
+    unwrap(model).set_experts_implementation(register())
     arguments = checkpoint_arguments(how)
     if arguments["gradient_checkpointing"]:
         model.gradient_checkpointing_enable(arguments["gradient_checkpointing_kwargs"])
@@ -47,9 +51,10 @@ def step(model, how, adapter):
     return loss.detach(), gradients, forward.dear, backward.dear
 
 
+@pytest.mark.parametrize("register", [register_experts, register_grouped])
 @pytest.mark.parametrize("adapter", [False, True])
-def test_values_stay_and_only_full_repeats_what_is_dear(small_model, adapter):
-    plain, *others = [step(small_model, how, adapter) for how in ("none", "selective", "full")]
+def test_values_stay_and_only_full_repeats_what_is_dear(small_model, adapter, register):
+    plain, *others = [step(small_model, how, adapter, register) for how in ("none", "selective", "full")]
     for loss, gradients, forward, _ in others:
         assert torch.equal(loss, plain[0]) and forward == plain[2]
         for name, gradient in plain[1].items():

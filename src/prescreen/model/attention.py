@@ -3,16 +3,19 @@
 Registered through transformers' own registry under the name `packed`; transformers then builds no mask, and the
 collator's `documents` lengths reach this function through the model's keyword arguments. Stock transformers
 ignores `position_ids` when it builds gpt-oss masks, so its packed rows leak (tests/model/test_attention.py shows
-it). Part by part, with torch's flash kernel for float32 on a CPU and plain matrix products elsewhere; the parts'
-results are joined by their log-sum-exp, exactly. Knows nothing about loss or data.
+it). On a CUDA card whole rows by `blocks`; elsewhere part by part, with torch's flash kernel for float32 and plain
+products for other types; the parts' results are joined by their log-sum-exp, exactly. Knows nothing about loss
+or data.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from prescreen.errors import GuardError
+from prescreen.model.blocks import attend_blocks, plan_blocks
 from prescreen.model.parts import Group, Part, plan_parts
 
 NAME, CACHED = "packed", "cached"
@@ -31,23 +34,27 @@ def attend_packed(
     dropout: float = 0.0,
     sliding_window: int | None = None,
     s_aux: Tensor | None = None,
-    documents: Tensor | None = None,
-    parents: Tensor | None = None,
+    documents: Sequence[int] | None = None,
+    parents: Sequence[int] | None = None,
     **_: Any,
 ) -> tuple[Tensor, None]:
-    """transformers' attention signature. query [1, H, N, d]; `documents` [D] lengths summing to N; `parents` [D]
-    the document each one continues, -1 for none, which is the default."""
+    """transformers' attention signature. query [1, H, N, d]; `documents` are D lengths summing to N; `parents` D
+    numbers of the document each one continues, -1 for none, which is the default. Plain numbers: a card that is
+    asked for a tensor's values in every layer would stop each time."""
     if documents is None:
         raise GuardError("packed attention needs document lengths; without them documents would see each other")
     if s_aux is None:
         raise GuardError("attention without sinks is not gpt-oss; load the model with its sinks")
     if dropout or attention_mask is not None or query.shape[0] != 1:
         raise GuardError("packed attention takes one row, no padding mask and no dropout")
-    lengths = tuple(documents.tolist())
-    roots = (-1,) * len(lengths) if parents is None else tuple(parents.tolist())
+    lengths = tuple(documents)
+    roots = (-1,) * len(lengths) if parents is None else tuple(parents)
     q, k, v = (t[0].transpose(0, 1) for t in (query, key, value))  # [N, H, d]
+    if query.is_cuda:
+        mask = plan_blocks(lengths, roots, sliding_window, query.device)
+        return attend_blocks(q, k, v, s_aux, mask, scaling)[None], None
     parts = plan_parts(lengths, roots, sliding_window, query.device)
-    flash = query.device.type == "cpu" and query.dtype == torch.float32
+    flash = query.dtype == torch.float32
     attended = (_FlashWithSinks.apply if flash else attend_dense)(q, k, v, s_aux, parts, scaling)
     return attended[None], None
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from prescreen.model.fuse import fuse
 from prescreen.model.mxfp4 import Packed, decode
 
 NAME = "sorted"
@@ -39,31 +40,39 @@ class _PackedLinear(torch.autograd.Function):
         return gradients[0] @ decode(ctx.packed, gradients[0].dtype)[0].T, None, None
 
 
-class ClampedGlu(torch.autograd.Function):
-    """gpt-oss's gate, (up + 1) gate sigmoid(alpha gate) of clamped halves; keeps only its input for the backward.
+@fuse
+def clamped_glu(gate_up: Tensor, alpha: float, limit: float) -> Tensor:
+    """gpt-oss's gate, (up + 1) gate sigmoid(alpha gate) of clamped halves. [N, 2 I], both by turns -> [N, I]."""
+    gate, up = gate_up[..., ::2].clamp(max=limit), gate_up[..., 1::2].clamp(-limit, limit)
+    return (up + 1) * (gate * torch.sigmoid(gate * alpha))
 
-    gate_up [N, 2 I], gate and up by turns -> [N, I]. A value on its limit still passes a gradient, as in torch.
-    """
+
+@fuse
+def clamped_glu_slope(gradient: Tensor, gate_up: Tensor, alpha: float, limit: float) -> Tensor:
+    """The gradient of `clamped_glu`'s input. A value on its limit still passes a gradient, as in torch."""
+    raw_gate, raw_up = gate_up[..., ::2], gate_up[..., 1::2]
+    gate, up = raw_gate.clamp(max=limit), raw_up.clamp(-limit, limit)
+    share = torch.sigmoid(gate * alpha)
+    swish = gate * share
+    found = torch.empty_like(gate_up)
+    slope = share + alpha * swish * (1 - share)
+    torch.mul(gradient * (up + 1), slope * (raw_gate <= limit), out=found[..., ::2])
+    torch.mul(gradient * swish, raw_up.abs() <= limit, out=found[..., 1::2])
+    return found
+
+
+class ClampedGlu(torch.autograd.Function):
+    """`clamped_glu`, keeping only its input for the backward."""
 
     @staticmethod
     def forward(ctx: Any, gate_up: Tensor, alpha: float, limit: float) -> Tensor:
         ctx.save_for_backward(gate_up)
         ctx.alpha, ctx.limit = alpha, limit
-        gate, up = gate_up[..., ::2].clamp(max=limit), gate_up[..., 1::2].clamp(-limit, limit)
-        return (up + 1) * (gate * torch.sigmoid(gate * alpha))
+        return clamped_glu(gate_up, alpha, limit)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
-        (gate_up,) = ctx.saved_tensors
-        raw_gate, raw_up = gate_up[..., ::2], gate_up[..., 1::2]
-        gate, up = raw_gate.clamp(max=ctx.limit), raw_up.clamp(-ctx.limit, ctx.limit)
-        share = torch.sigmoid(gate * ctx.alpha)
-        swish = gate * share
-        found = torch.empty_like(gate_up)
-        slope = share + ctx.alpha * swish * (1 - share)
-        torch.mul(gradients[0] * (up + 1), slope * (raw_gate <= ctx.limit), out=found[..., ::2])
-        torch.mul(gradients[0] * swish, raw_up.abs() <= ctx.limit, out=found[..., 1::2])
-        return found, None, None
+        return clamped_glu_slope(gradients[0], *ctx.saved_tensors, ctx.alpha, ctx.limit), None, None
 
 
 def forward_sorted(

@@ -4,6 +4,7 @@ gpt-oss has 201,088 logits a token (785 KB in fp32); a whole row of them is neve
 about models or data.
 """
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 IGNORE = -100
+MOST_ROWS, MOST_LOGITS = 1024, 2**26  # of one chunk: 256 MiB of fp32 logits, which keeps a card's products large
 
 
 def shift_labels(labels: Tensor, documents: Tensor) -> Tensor:
@@ -24,48 +26,91 @@ def shift_labels(labels: Tensor, documents: Tensor) -> Tensor:
     return shifted
 
 
-class _LinearCrossEntropy(torch.autograd.Function):
-    """Sum of token losses; gradients are computed in the forward, so no logits are kept."""
+def chunk_rows(vocabulary: int) -> int:
+    """Positions whose logits exist at a time."""
+    return max(1, min(MOST_ROWS, MOST_LOGITS // vocabulary))
+
+
+def _score(hidden: Tensor, weight: Tensor, targets: Tensor, with_slope: bool) -> tuple[Tensor, Tensor | None]:
+    """Log-probabilities of some targets, and their slope in the logits, target - softmax, in the hidden's dtype."""
+    logits = (hidden @ weight.T).float()
+    normaliser = logits.logsumexp(-1, keepdim=True)
+    scores = logits.gather(1, targets[:, None]) - normaliser
+    if not with_slope:
+        return scores[:, 0], None
+    slope = logits.sub_(normaliser).exp_().neg_().scatter_add_(1, targets[:, None], torch.ones_like(scores))
+    return scores[:, 0], slope.to(hidden.dtype)
+
+
+class _Logprobs(torch.autograd.Function):
+    """Each target's log-probability under a frozen head; hidden's slope is found in the forward, no logits kept."""
 
     @staticmethod
-    def forward(ctx: Any, hidden: Tensor, weight: Tensor, labels: Tensor, chunk: int) -> Tensor:
-        d_hidden = torch.zeros_like(hidden)
-        d_weight = torch.zeros_like(weight) if ctx.needs_input_grad[1] else None
-        total = hidden.new_zeros((), dtype=torch.float32)
-        for start in range(0, len(labels), chunk):
+    def forward(ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, chunk: int) -> Tensor:
+        scores = hidden.new_empty(len(targets), dtype=torch.float32)
+        d_hidden = torch.empty_like(hidden) if ctx.needs_input_grad[0] else None
+        for start in range(0, len(targets), chunk):
             part = slice(start, start + chunk)
-            logits = (hidden[part] @ weight.T).float()
-            target = labels[part, None]
-            normaliser = logits.logsumexp(-1, keepdim=True)
-            total += (normaliser - logits.gather(1, target)).sum()
-            gradient = (logits - normaliser).exp_().scatter_add_(1, target, -torch.ones_like(normaliser))
-            gradient = gradient.to(hidden.dtype)
-            d_hidden[part] = gradient @ weight
-            if d_weight is not None:
-                d_weight += gradient.T @ hidden[part]
+            scores[part], slope = _score(hidden[part], weight, targets[part], d_hidden is not None)
+            if d_hidden is not None and slope is not None:
+                torch.mm(slope, weight, out=d_hidden[part])
+        ctx.save_for_backward(d_hidden)
+        return scores
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
+        (d_hidden,) = ctx.saved_tensors
+        return (gradients[0][:, None] * d_hidden).to(d_hidden.dtype), None, None, None
+
+
+class _SumForTrainedHead(torch.autograd.Function):
+    """Sum of log-probabilities; the slopes of hidden and head are found in the forward, no logits kept."""
+
+    @staticmethod
+    def forward(ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, chunk: int) -> Tensor:
+        d_hidden, d_weight = torch.empty_like(hidden), torch.zeros_like(weight)
+        total = hidden.new_zeros((), dtype=torch.float32)
+        for start in range(0, len(targets), chunk):
+            part = slice(start, start + chunk)
+            scores, slope = _score(hidden[part], weight, targets[part], True)
+            assert slope is not None
+            total += scores.sum()
+            d_hidden[part] = slope @ weight
+            d_weight += slope.T @ hidden[part]
         ctx.save_for_backward(d_hidden, d_weight)
         return total
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor | None, None, None]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None]:
         d_hidden, d_weight = ctx.saved_tensors
-        scale = gradients[0]
-        return scale * d_hidden, None if d_weight is None else scale * d_weight, None, None
+        return gradients[0] * d_hidden, gradients[0] * d_weight, None, None
 
 
-def sum_cross_entropy(hidden: Tensor, weight: Tensor, targets: Tensor, chunk: int = 1024) -> Tensor:
-    """Summed cross-entropy over labelled positions. hidden [N, h], weight [V, h], targets [N] (IGNORE skipped)."""
+def sum_cross_entropy(hidden: Tensor, weight: Tensor, targets: Tensor, chunk: int = 0) -> Tensor:
+    """Summed cross-entropy over labelled positions. hidden [N, h], weight [V, h], targets [N] (IGNORE skipped).
+
+    `chunk`: positions scored at a time; 0: as many as memory allows.
+    """
     labelled = targets != IGNORE
-    return _LinearCrossEntropy.apply(hidden[labelled], weight, targets[labelled], chunk)
+    score = _SumForTrainedHead if torch.is_grad_enabled() and weight.requires_grad else _Logprobs
+    return -score.apply(hidden[labelled], weight, targets[labelled], chunk or chunk_rows(len(weight))).sum()
 
 
-def token_logprobs(hidden: Tensor, weight: Tensor, targets: Tensor, chunk: int = 1024) -> Tensor:
-    """Log-probability of each target, 0 where IGNORE. Shapes as above -> [N] in fp32; recomputed in backward."""
+def token_logprobs(hidden: Tensor, weight: Tensor, targets: Tensor, chunk: int = 0) -> Tensor:
+    """Log-probability of each target, 0 where IGNORE. Shapes as above -> [N] in fp32.
 
-    def score(part: Tensor, target: Tensor) -> Tensor:
-        return -F.cross_entropy((part @ weight.T).float(), target, reduction="none")
-
+    A head that trains is scored again in the backward, since each token's gradient has its own scale.
+    """
     labelled = (targets != IGNORE).nonzero().squeeze(1)
-    scored = [checkpoint(score, hidden[rows], targets[rows], use_reentrant=False) for rows in labelled.split(chunk)]
-    out = torch.zeros(len(targets), dtype=torch.float32, device=hidden.device)
-    return out.index_put((labelled,), torch.cat(scored)) if scored else out
+    chunk = chunk or chunk_rows(len(weight))
+    if torch.is_grad_enabled() and weight.requires_grad:
+        again = partial(checkpoint, _cross_entropies, use_reentrant=False)
+        parts = [-again(hidden[rows], weight, targets[rows]) for rows in labelled.split(chunk) if len(rows)]
+        scores = torch.cat(parts) if parts else hidden.new_zeros(0, dtype=torch.float32)
+    else:
+        scores = _Logprobs.apply(hidden[labelled], weight, targets[labelled], chunk)
+    return torch.zeros(len(targets), dtype=torch.float32, device=hidden.device).index_put((labelled,), scores)
+
+
+def _cross_entropies(hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
+    return F.cross_entropy((hidden @ weight.T).float(), targets, reduction="none")

@@ -10,6 +10,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from prescreen.model.fuse import fuse
+
 VALUES = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
 BLOCK, BIAS, LARGEST_EXPONENT = 32, 127, 2
 
@@ -35,10 +37,15 @@ def encode(weight: Tensor) -> Packed:
     return Packed(code[..., 0::2] | (code[..., 1::2] << 4), (exponent + BIAS).clamp(0, 254).to(torch.uint8))
 
 
+@fuse
+def unpack(blocks: Tensor, scales: Tensor, dtype: torch.dtype) -> Tensor:
+    """The exact stored values as they lie in the file, [E, out, in]."""
+    table = torch.tensor([*VALUES, *(-v for v in VALUES)], dtype=torch.float32, device=blocks.device)
+    low, high = table[(blocks & 15).long()], table[(blocks >> 4).long()]
+    values = torch.stack([low, high], dim=-1).flatten(-2)  # [E, out, in/32, 32]
+    return (values * torch.exp2(scales.float() - BIAS)[..., None]).flatten(-2).to(dtype)
+
+
 def decode(packed: Packed, dtype: torch.dtype = torch.bfloat16) -> Tensor:
     """The exact stored values as [E, in, out]."""
-    table = torch.tensor([*VALUES, *(-v for v in VALUES)], dtype=torch.float32, device=packed.blocks.device)
-    low, high = table[(packed.blocks & 15).long()], table[(packed.blocks >> 4).long()]
-    values = torch.stack([low, high], dim=-1).flatten(-2)  # [E, out, in/32, 32]
-    scaled = values * torch.exp2(packed.scales.float() - BIAS)[..., None]
-    return scaled.flatten(-2).transpose(1, 2).to(dtype).contiguous()
+    return unpack(*packed, dtype).transpose(1, 2).contiguous()

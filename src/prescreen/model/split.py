@@ -12,7 +12,10 @@ from typing import Any
 from peft.tuners.lora.layer import ParamWrapper
 from torch import Tensor, nn
 
-from prescreen.model.experts import NAME, Factors, forward_sorted
+from prescreen.model import experts, grouped
+from prescreen.model.experts import Factors
+
+FORWARDS = {experts.NAME: experts.forward_sorted, grouped.NAME: grouped.forward_grouped}
 
 
 class SplitExperts(ParamWrapper):
@@ -20,11 +23,11 @@ class SplitExperts(ParamWrapper):
 
     def forward(self, hidden: Tensor, chosen: Tensor, weights: Tensor) -> Tensor:
         """hidden [N, h], chosen experts [N, k] and their weights [N, k] -> [N, h]."""
-        experts: Any = self.get_base_layer()
-        plain = self.disable_adapters or self.merged or experts.config._experts_implementation != NAME
-        if plain or len(self.active_adapters) != 1:
+        base: Any = self.get_base_layer()
+        forward = FORWARDS.get(base.config._experts_implementation)
+        if forward is None or self.disable_adapters or self.merged or len(self.active_adapters) != 1:
             return super().forward(hidden, chosen, weights)
-        return forward_sorted(experts, hidden, chosen, weights, find_factors(self, self.active_adapters[0]))
+        return forward(base, hidden, chosen, weights, find_factors(self, self.active_adapters[0]))
 
 
 def find_factors(outer: ParamWrapper, adapter: str) -> Mapping[str, Factors]:

@@ -20,8 +20,8 @@ def hidden_states(model: nn.Module, batch: Batch) -> Tensor:
     output = unwrap(model).model(
         input_ids=batch["input_ids"],
         position_ids=batch["position_ids"],
-        documents=batch["documents"],
-        parents=batch["parents"],
+        documents=batch["documents"].tolist(),
+        parents=batch["parents"].tolist(),
         use_cache=False,
     )
     return output.last_hidden_state[0]

@@ -16,9 +16,9 @@ from transformers.trainer_utils import get_last_checkpoint
 
 from prescreen.errors import GuardError
 from prescreen.model.attention import register_attention
-from prescreen.model.experts import NAME as SORTED
 from prescreen.model.experts import register_experts
-from prescreen.model.split import split_expert_adapters, unwrap
+from prescreen.model.grouped import register_grouped
+from prescreen.model.split import FORWARDS, split_expert_adapters, unwrap
 from prescreen.run import Run
 from prescreen.train.packing import PackedRows, collate_row
 from prescreen.train.progress import ProgressLog
@@ -26,7 +26,7 @@ from prescreen.train.recompute import checkpoint_arguments
 from prescreen.train.settings import Optimisation
 from prescreen.train.sharing import Unit, num_tokens
 
-EXACT_EXPERTS = ("eager", "grouped_mm", "sorted")
+EXACT_EXPERTS = ("eager", "grouped_mm", *FORWARDS)
 Batch = dict[str, Tensor]
 Objective = Callable[[nn.Module, Batch], Tensor]  # -> the row's summed loss
 Count = Callable[[Batch], int]  # -> how many items that sum is over
@@ -182,7 +182,5 @@ def use_packed_attention(model: nn.Module) -> None:
     """Switch a loaded model from generation to packed training; adapters of experts are computed apart."""
     inner = unwrap(model)
     inner.set_attn_implementation(register_attention())
-    if inner.device.type == "cpu":
-        inner.set_experts_implementation(register_experts())
-    if inner.config._experts_implementation == SORTED:
-        split_expert_adapters(model)
+    inner.set_experts_implementation(register_experts() if inner.device.type == "cpu" else register_grouped())
+    split_expert_adapters(model)
