@@ -88,7 +88,8 @@ def train_ours(task: str, begun: Any, units: list[Any], folder: Path, setting: d
     from prescreen.train.trainer import fit, use_packed_attention
 
     use_packed_attention(begun.model)
-    optimisation = Optimisation(tokens_per_row=setting.get("row", ROW), save_every=0, log_every=1000)
+    row, recompute = setting.get("row", ROW), setting.get("recompute", "none")
+    optimisation = Optimisation(tokens_per_row=row, recompute=recompute, save_every=0, log_every=1000)
     run = SimpleNamespace(folder=folder, recipe=SimpleNamespace(seed=0, stage=task))
     if task == "sft":
         fit(begun.model, units, [], objectives.cross_entropy, objectives.count_tokens, optimisation, run)
@@ -101,22 +102,23 @@ def train_ours(task: str, begun: Any, units: list[Any], folder: Path, setting: d
 def build_trl(task: str, begun: Any, units: list[Any], folder: Path, setting: dict[str, Any]) -> Any:
     """TRL's trainer on tokens: padded batches of like length, router loss off, eager attention, its exact one."""
     import datasets
+    import torch
     import trl
     from transformers import PreTrainedTokenizerFast
 
     from prescreen.model.split import unwrap
+    from prescreen.model.weights import read_tokenizer
 
     datasets.disable_progress_bars()
-    words = PreTrainedTokenizerFast(
-        tokenizer_object=begun.tokenizer, eos_token="<|return|>", pad_token="<|endoftext|>"
-    )
-    model = begun.model
+    known = begun.tokenizer or read_tokenizer("twin")
+    words = PreTrainedTokenizerFast(tokenizer_object=known, eos_token="<|return|>", pad_token="<|endoftext|>")
+    model, on_card = begun.model, torch.cuda.is_available()
     inner = unwrap(model)
     inner.set_attn_implementation("eager")
     inner.set_experts_implementation(setting["experts"])
     batch = setting["batch"] if task == "sft" else max(1, setting["batch"] // 2)
     common: dict[str, Any] = {
-        "output_dir": str(folder), "use_cpu": True, "bf16": False, "report_to": [], "max_length": None,
+        "output_dir": str(folder), "use_cpu": not on_card, "bf16": on_card, "report_to": [], "max_length": None,
         "router_aux_loss_coef": 0.0, "gradient_checkpointing": False, "num_train_epochs": 1,
         "per_device_train_batch_size": batch, "save_strategy": "no", "logging_strategy": "no",
         "gradient_accumulation_steps": max(1, STEP_DOCUMENTS // (batch if task == "sft" else 2 * batch)),

@@ -5,13 +5,13 @@ bits times a power of two fit every float. Only an adapter can be trained on suc
 into it; export merges into decoded weights. Knows checkpoints, nothing about training.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import torch
 from safetensors import safe_open
 from torch import Tensor, nn
-from transformers import GptOssForCausalLM
+from transformers import GptOssConfig, GptOssForCausalLM
 
 from prescreen.errors import WeightsError
 from prescreen.model.experts import WEIGHTS, register_experts
@@ -27,24 +27,31 @@ def load_resident(folder: Path, dtype: torch.dtype = torch.float32, device: str 
     if getattr(config, "quantization_config", None) is None:
         raise WeightsError(f"{folder}: its experts are not stored in MXFP4; leave out `base_experts: mxfp4`")
     del config.quantization_config
+    return fill_resident(config, _read_tensors(folder, device), dtype, str(folder))
+
+
+def fill_resident(
+    config: GptOssConfig, tensors: Iterable[tuple[str, Tensor]], dtype: torch.dtype, origin: str
+) -> GptOssForCausalLM:
+    """A model of the checkpoint's tensors, by name; it lives where they do. WeightsError where they do not fit."""
     with torch.device("meta"):
         model = GptOssForCausalLM._from_config(config, dtype=dtype, attn_implementation="eager")
     wanted = dict(model.named_parameters())
     packed: dict[str, dict[str, Tensor]] = {}
-    for name, tensor in _read_tensors(folder, device):
+    for name, tensor in tensors:
         weight, _, part = name.rpartition("_")
         if part in PARTS and weight.endswith(WEIGHTS):
             packed.setdefault(weight, {})[part] = tensor
         elif name in wanted:
             _assign(model, name, tensor.to(wanted.pop(name).dtype))
         else:
-            raise WeightsError(f"{folder}: holds {name}, which gpt-oss does not have")
+            raise WeightsError(f"{origin}: holds {name}, which gpt-oss does not have")
     for weight, parts in packed.items():
         keep_packed(model, weight, Packed(*(parts[part] for part in PARTS)), dtype)
         del wanted[weight]
     if wanted:
-        raise WeightsError(f"{folder}: weights do not fit gpt-oss (missing {sorted(wanted)[:3]})")
-    model.model.rotary_emb = type(model.model.rotary_emb)(config).to(device)
+        raise WeightsError(f"{origin}: weights do not fit gpt-oss (missing {sorted(wanted)[:3]})")
+    model.model.rotary_emb = type(model.model.rotary_emb)(config).to(model.lm_head.weight.device)
     model.set_experts_implementation(register_experts())
     return settle(model)
 
