@@ -15,7 +15,8 @@ from prescreen.evals.glossary import GLOSSARY
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 RECIPES = sorted(path for path in (ROOT / "recipes").iterdir() if path.is_dir())
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted([*DOCS.rglob("*.md"), *ROOT.glob("recipes/*/*.md")])]
+PAGES = [*(ROOT / name for name in ("README.md", "CHANGELOG.md", "launch/README.md")), *sorted(DOCS.rglob("*.md"))]
+PAGES += sorted(ROOT.glob("recipes/*/*.md"))
 
 
 @pytest.fixture(scope="module")

@@ -98,6 +98,7 @@ def run(
 ) -> None:
     """Run a recipe, or a folder of them in order; what is finished and unchanged is skipped."""
     from prescreen.pipeline import check_inputs, load_steps, parse_overrides, run_steps
+    from prescreen.train import ranks as processes
 
     steps = load_steps(path, STAGES, parse_overrides(overrides or []))
     folder = path.resolve() if path.is_dir() else path.resolve().parent
@@ -108,7 +109,8 @@ def run(
     except KeyboardInterrupt:
         print("\nprescreen: interrupted; run again to resume", file=sys.stderr)
         raise typer.Exit(130) from None
-    if path.is_dir():
+    processes.part()
+    if path.is_dir() and processes.is_first():
         from prescreen.summary import print_summary
 
         print_summary(outcomes, folder / "sample.json")

@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_origin
+from typing import Any, ClassVar, TypeVar, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -26,6 +26,8 @@ class Strict(BaseModel):
 
 class Recipe(Strict):
     """Settings of one stage. Subclassed at the top of each stage's module."""
+
+    several_processes: ClassVar[bool] = False  # whether torchrun may run the stage in more than one
 
     stage: str  # which stage these settings are for
     seed: int = 0  # decides every random choice of the stage

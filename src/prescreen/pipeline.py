@@ -11,15 +11,16 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 
 from prescreen.config import Recipe, apply_overrides, has_key, parse_recipe, read_yaml
-from prescreen.errors import RecipeError, RunError
+from prescreen.errors import GuardError, RecipeError, RunError
 from prescreen.run import MANIFEST, PACKAGE, Run, hash_code
+from prescreen.train import ranks
 
 Stages = Mapping[str, str]
 RECIPE_NAME = re.compile(r"\d\d-[\w-]+\.yaml")
@@ -156,11 +157,11 @@ def run_steps(
     """Run steps in order below `runs`; a finished, unchanged one is skipped, an interrupted one resumes.
 
     Inputs are the runs of earlier steps, else finished runs already in `runs`. `report` hears of each step
-    twice: when it begins (None) and when it is done.
+    twice: when it begins (None) and when it is done. Of several processes the first alone locks and writes.
     """
     outcomes: dict[str, Outcome] = {}
     codes: dict[str, str] = {}
-    with lock_folder(runs):
+    with lock_folder(runs) if ranks.is_first() else nullcontext():
         for step in steps:
             parents = {
                 name: outcomes[parent].run if parent in outcomes else open_run(runs / parent, stages)
@@ -169,23 +170,25 @@ def run_steps(
             module = step.stage.module.__name__
             codes.setdefault(module, stage_code(step.stage))
             run = Run(runs / step.name, step.recipe, parents, code=codes[module])
-            outcomes[step.name] = _run_step(step, run, report)
+            outcomes[step.name] = _run_step(step, run, report if ranks.is_first() else lambda *_: None)
     return list(outcomes.values())
 
 
 def _run_step(step: Step, run: Run, report: Callable[[str, Outcome | None], None]) -> Outcome:
     begun = time.monotonic()
-    skipped = run.is_current()
+    skipped = ranks.agree(run.is_current)
     if not skipped:
+        if ranks.count() > 1 and not step.recipe.several_processes:
+            raise GuardError(f"{step.name}: stage {step.recipe.stage} runs in one process; run it without torchrun")
         report(step.name, None)
-        run.start()
+        ranks.agree(run.start)
         try:
             step.stage.module.main(step.recipe, run)
         except Exception as error:
             if is_disk_full(error):
                 raise RunError(f"{run.folder}: the disk is full; free some space and run again") from error
             raise
-        if not (run.folder / MANIFEST).exists():
+        if not ranks.agree((run.folder / MANIFEST).exists):
             raise RunError(f"{run.folder}: the stage ended without finishing its run; its main() must call finish")
     outcome = Outcome(run, skipped, time.monotonic() - begun)
     report(step.name, outcome)

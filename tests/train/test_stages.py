@@ -10,81 +10,20 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-from prescreen.config import Recipe
 from prescreen.errors import GuardError
-from prescreen.model.shape import TwinShape
 from prescreen.model.weights import load_model
 from prescreen.run import Run, read_jsonl
 from prescreen.train import export, preference, start, supervised
 from prescreen.train.documents import turn_documents
 from prescreen.train.preference import PreferenceRecipe
-from prescreen.train.settings import Lora, Optimisation
-from prescreen.train.supervised import SupervisedRecipe
+from prescreen.train.settings import Lora
 from prescreen.train.trainer import check_model
-
-SMALL = TwinShape(layers=2, hidden=32, intermediate=32, experts=2, heads=4, kv_heads=2, head_dim=8, window=16)
-BRIEF = Optimisation(
-    learning_rate=2e-3, tokens_per_row=1024, warmup_steps=1, epochs=4, max_steps=12, log_every=1, save_every=0
-)
-FAST = Optimisation(learning_rate=1e-2, tokens_per_row=512, warmup_steps=2, epochs=3, log_every=1, save_every=2)
-WORDS = ("chest pain", "headache", "cough", "a rash", "fever", "back pain")
-
-
-class DataRecipe(Recipe):
-    pass
-
-
-def row(i):
-    complaint = WORDS[i % 6]
-    answer = {"role": "assistant", "content": f'{{"complaint":"{complaint}"}}', "thinking": complaint}
-    return {
-        "id": str(i),
-        "task": "report",
-        "messages": [{"role": "user", "content": f"I have {complaint} for {i % 9 + 1} days."}, answer],
-    }
-
-
-def pair(i):
-    good = row(i)["messages"][-1]
-    bad = {"role": "assistant", "content": row(i + 1)["messages"][-1]["content"], "thinking": good["thinking"]}
-    return {"id": str(i), "messages": row(i)["messages"][:1], "chosen": [good], "rejected": [bad]}
+from small_runs import BRIEF, FAST, SMALL, DataRecipe, carry_out, supervise, write_data
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("runs") / "01-data"
-    text = [{"text": f"Patients with {w} and {v} see the nurse.", "kind": "medical"} for w in WORDS for v in WORDS]
-    everything = [{"text": json.dumps(row(i)), "kind": "medical"} for i in range(18)]
-    files = {
-        "train/cpt": [*text, *everything], "valid/cpt": text[:5], "test/cpt": text[:5],
-        "train/sft": [row(i) for i in range(40)], "valid/sft": [row(i) for i in range(6)],
-        "train/preference": [pair(i) for i in range(12)], "valid/preference": [pair(i) for i in range(4)],
-    }  # fmt: skip
-    for name, rows in files.items():
-        path = folder / f"{name}.jsonl"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("".join(json.dumps(r) + "\n" for r in rows))
-    run = Run(folder, DataRecipe(stage="data"))
-    run.start()
-    run.finish([folder / "train"], {})
-    return run
-
-
-def make(data, name, recipe, **parents):
-    run = Run(data.folder.parent / name, recipe, {"data": data, **parents}, code="test")
-    run.start()
-    return run
-
-
-def carry_out(module, data, name, recipe, **parents):
-    run = make(data, name, recipe, **parents)
-    module.main(recipe, run)
-    return run
-
-
-def supervise(stage, rows, **values):
-    inputs = {"data": "01-data", **values.pop("inputs", {})}
-    return SupervisedRecipe(stage=stage, rows=rows, inputs=inputs, optimisation=values.pop("how", FAST), **values)
+    return write_data(tmp_path_factory.mktemp("runs") / "01-data")
 
 
 @pytest.fixture(scope="module")
@@ -171,10 +110,12 @@ def test_a_frozen_storage_refuses_full_training():
 
 KILLER = """
 import os, signal, sys
+from pathlib import Path
 sys.path.insert(0, {tests!r})
 from transformers import TrainerCallback
 import prescreen.train.trainer as trainer
-import test_stages as stages
+import small_runs as stages
+from prescreen.train import supervised
 from prescreen.run import Run
 
 class Kill(TrainerCallback):
@@ -184,9 +125,9 @@ class Kill(TrainerCallback):
 
 fit = trainer.fit
 trainer.fit = lambda *a, **k: fit(*a, **k, callbacks=[Kill()])
-data = Run(stages.Path({data!r}), stages.DataRecipe(stage="data"))
+data = Run(Path({data!r}), stages.DataRecipe(stage="data"))
 recipe = stages.supervise("pretrain", "cpt", twin=stages.SMALL, method="full")
-stages.carry_out(stages.supervised, data, "killed", recipe)
+stages.carry_out(supervised, data, "killed", recipe)
 """
 
 
@@ -206,7 +147,7 @@ def test_recomputing_trains_the_same_model_and_leaves_no_trace_in_it(data, base,
 @pytest.mark.slow
 def test_kill_9_then_resume_ends_where_an_uninterrupted_run_does(data, base):
     """Killed between two checkpoints; the same loss, to the last digit, and the same weights."""
-    script = KILLER.format(tests=str(Path(__file__).parent), step=5, data=str(data.folder))
+    script = KILLER.format(tests=str(Path(__file__).parents[1]), step=5, data=str(data.folder))
     killed = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert killed.returncode == -signal.SIGKILL, killed.stderr[-2000:]
     recipe = supervise("pretrain", "cpt", twin=SMALL, method="full")

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from prescreen.model.loss import IGNORE, sum_cross_entropy, token_logprobs
 from prescreen.model.split import unwrap
+from prescreen.train.sharding import gather
 
 Batch = dict[str, Tensor]
 
@@ -29,7 +30,7 @@ def hidden_states(model: nn.Module, batch: Batch) -> Tensor:
 
 def head_weight(model: nn.Module) -> Tensor:
     """The vocabulary head, [V, h]."""
-    return unwrap(model).lm_head.weight
+    return gather(unwrap(model).lm_head.weight)
 
 
 def cross_entropy(model: nn.Module, batch: Batch) -> Tensor:

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from prescreen.errors import GuardError
 from prescreen.run import Run, read_jsonl
+from prescreen.train import ranks
 from prescreen.train.settings import Optimisation, TuningRecipe
 
 
@@ -44,10 +45,11 @@ def main(recipe: PreferenceRecipe, run: Run) -> None:
     )
     accuracy = preference_accuracy(begun.model, valid, held_reference, recipe)
     outputs = start.save(begun, recipe, run)
-    run.finish(
-        [*outputs, run.folder / "log.jsonl"],
-        {**metrics, "num_pairs": len(train), "num_valid_pairs": len(valid), "preferred_valid": accuracy},
-    )
+    if ranks.is_first():
+        run.finish(
+            [*outputs, run.folder / "log.jsonl"],
+            {**metrics, "num_pairs": len(train), "num_valid_pairs": len(valid), "preferred_valid": accuracy},
+        )
 
 
 def read_pairs(recipe: PreferenceRecipe, path: Path, tokenizer: Any) -> list[list[Any]]:
@@ -68,10 +70,12 @@ def reference_logprobs(model: Any, pairs: list[list[Any]], cache: Path, recipe: 
 
     from prescreen.run import write_json
 
-    if cache.exists():
-        return torch.tensor(json.loads(cache.read_text()))
+    kept = ranks.agree(lambda: json.loads(cache.read_text()) if cache.exists() else None)
+    if kept is not None:
+        return torch.tensor(kept)
     scores = pair_logprobs(model, pairs, recipe.optimisation.tokens_per_row)
-    write_json(cache, scores.tolist())
+    if ranks.is_first():
+        write_json(cache, scores.tolist())
     return scores
 
 
@@ -79,6 +83,7 @@ def pair_logprobs(model: Any, pairs: list[list[Any]], budget: int) -> Any:
     """Log-probs of chosen and rejected under the model as it stands, [pairs, 2] on the CPU."""
     import torch
 
+    from prescreen.train.division import own_rows
     from prescreen.train.objectives import document_logprobs
     from prescreen.train.packing import PackedRows
 
@@ -87,10 +92,10 @@ def pair_logprobs(model: Any, pairs: list[list[Any]], budget: int) -> Any:
     device = next(model.parameters()).device
     model.eval()
     with torch.no_grad():
-        for i in range(len(rows)):
-            batch = {k: v.to(device) for k, v in rows[i].items()}
+        for row in own_rows(rows):
+            batch = {k: v.to(device) for k, v in row.items()}
             scores[batch["units"].cpu()] = document_logprobs(model, batch).reshape(-1, 2).cpu()
-    return scores
+    return ranks.add_up(scores.to(device)).cpu()
 
 
 def _objective(recipe: PreferenceRecipe, reference: Any, held: Any, num_train: int) -> Any:

@@ -1,7 +1,7 @@
 """Settings every training recipe shares. Torch-free, so that recipes are checked without loading it."""
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -47,6 +47,8 @@ class Optimisation(Strict):
 
 class TuningRecipe(Recipe):
     """A stage that trains a model. `inputs`: data, and parent unless `base` names a model."""
+
+    several_processes: ClassVar[bool] = True
 
     base: str | None = Field(None, description="`twin` or a model folder; leave out when inputs.parent is a run")
     max_rows: int = Field(0, ge=0, description="use at most this many rows or pairs; 0: all")

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import torch
 from tokenizers import Tokenizer
-from torch import nn
+from torch import Tensor, nn
 
 from prescreen.errors import GuardError
 from prescreen.model import weights
@@ -18,7 +18,10 @@ from prescreen.model.resident import load_resident
 from prescreen.model.shape import new_model
 from prescreen.model.tokenizer import PAD, RETURN, build_tokenizer, select_tokens, split_words
 from prescreen.run import Run, read_jsonl, write_json
+from prescreen.train import ranks
+from prescreen.train.checkpoints import whole_state
 from prescreen.train.settings import Lora
+from prescreen.train.sharding import shard_model
 from prescreen.train.trainer import use_packed_attention
 
 EXPERT_TARGETS = ["mlp.experts.gate_up_proj", "mlp.experts.down_proj"]
@@ -46,7 +49,9 @@ def begin(recipe: Any, run: Run) -> Begun:
     else:
         parent = run.inputs["parent"].folder if "parent" in run.inputs else recipe.base
         begun = _continue(parent, recipe)
-    if torch.cuda.is_available():
+    if ranks.count() > 1:
+        shard_model(begun.model)
+    elif torch.cuda.is_available():
         begun.model.to("cuda")
     use_packed_attention(begun.model)
     return begun
@@ -60,7 +65,8 @@ def _new_twin(recipe: Any, run: Run) -> Begun:
         texts = (row["text"] for row in read_jsonl(run.inputs["data"].folder / "train" / "cpt.jsonl"))
         kept = select_tokens(split_words(texts))
     tokenizer = build_tokenizer(kept)
-    (run.folder / "kept.txt").write_text("".join(f"{i}\n" for i in kept))
+    if ranks.is_first():
+        (run.folder / "kept.txt").write_text("".join(f"{i}\n" for i in kept))
     model = new_model(
         recipe.twin, tokenizer.get_vocab_size(), tokenizer.token_to_id(PAD), tokenizer.token_to_id(RETURN)
     )
@@ -109,25 +115,37 @@ def add_adapter(model: nn.Module, lora: Lora) -> nn.Module:
 
 
 def save(begun: Begun, recipe: Any, run: Run) -> list[Path]:
-    """Write what was trained and read it back."""
+    """Write what was trained and read it back; of several processes the first does."""
+    state = whole_state(begun.model) if ranks.count() > 1 else None
+    if not ranks.is_first():
+        return []
     if begun.base is None:
-        begun.model.set_attn_implementation("eager")
-        weights.save_model(begun.model.cpu().float(), begun.tokenizer, run.folder / "model")
+        model = begun.model.cpu() if state is None else hold_whole(begun.model, state)
+        model.set_attn_implementation("eager")
+        weights.save_model(model.float(), begun.tokenizer, run.folder / "model")
         extra = run.folder / "kept.txt"
         return [run.folder / "model", *([extra] if extra.exists() else [])]
-    begun.model.save_pretrained(str(run.folder / "adapter"))
+    begun.model.save_pretrained(str(run.folder / "adapter"), state_dict=state)
     base = str(begun.base) if begun.base == TWIN else os.path.relpath(begun.base, run.folder)
     write_json(run.folder / "base.json", {"base": base})
-    check_adapter(begun.model, run.folder / "adapter")
+    check_adapter(begun.model, run.folder / "adapter", state)
     return [run.folder / "adapter", run.folder / "base.json"]
 
 
-def check_adapter(model: nn.Module, folder: Path) -> None:
-    """GuardError unless the saved adapter holds exactly the trained tensors."""
+def hold_whole(model: nn.Module, state: dict[str, Tensor]) -> Any:
+    """A model of the same kind in this process alone, around weights that were gathered."""
+    with torch.device("meta"):
+        alone = type(model)._from_config(model.config, dtype=model.dtype)
+    alone.load_state_dict(state, assign=True)
+    return alone
+
+
+def check_adapter(model: nn.Module, folder: Path, state: dict[str, Tensor] | None = None) -> None:
+    """GuardError unless the saved adapter holds exactly the trained tensors, or those gathered in `state`."""
     from peft import get_peft_model_state_dict
     from safetensors.torch import load_file
 
     stored = load_file(folder / "adapter_model.safetensors")
-    live = get_peft_model_state_dict(model)
+    live = get_peft_model_state_dict(model, state_dict=state)
     if set(stored) != set(live) or any(not torch.equal(stored[k], v.cpu()) for k, v in live.items()):
         raise GuardError(f"{folder}: the saved adapter differs from the trained one; do not use it")

@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from prescreen.errors import GuardError
 from prescreen.model.shape import TwinShape
 from prescreen.run import Run, read_jsonl
+from prescreen.train import ranks
 from prescreen.train.settings import TuningRecipe
 
 
@@ -57,16 +58,17 @@ def main(recipe: SupervisedRecipe, run: Run) -> None:
     )
     after = measure_perplexity(begun, data, recipe.max_length)
     outputs = start.save(begun, recipe, run)
-    run.finish(
-        [*outputs, run.folder / "log.jsonl"],
-        {
-            **metrics,
-            "num_documents": sum(d.num_trained > 0 for unit in train for d in unit),
-            "num_left_out": left_out,
-            "perplexity_before": before,
-            "perplexity": after,
-        },
-    )
+    if ranks.is_first():
+        run.finish(
+            [*outputs, run.folder / "log.jsonl"],
+            {
+                **metrics,
+                "num_documents": sum(d.num_trained > 0 for unit in train for d in unit),
+                "num_left_out": left_out,
+                "perplexity_before": before,
+                "perplexity": after,
+            },
+        )
 
 
 def measure_perplexity(begun: Any, data: Path, max_length: int) -> dict[str, float]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments, set_seed
+from transformers import PrinterCallback, TrainerCallback, TrainingArguments, set_seed
 from transformers.trainer_utils import get_last_checkpoint
 
 from prescreen.errors import GuardError
@@ -20,6 +20,9 @@ from prescreen.model.experts import register_experts
 from prescreen.model.grouped import register_grouped
 from prescreen.model.split import FORWARDS, split_expert_adapters, unwrap
 from prescreen.run import Run
+from prescreen.train import ranks
+from prescreen.train.checkpoints import CheckpointTrainer
+from prescreen.train.division import DealtRows, own_rows, rows_each
 from prescreen.train.packing import PackedRows, collate_row
 from prescreen.train.progress import ProgressLog
 from prescreen.train.recompute import checkpoint_arguments
@@ -32,8 +35,8 @@ Objective = Callable[[nn.Module, Batch], Tensor]  # -> the row's summed loss
 Count = Callable[[Batch], int]  # -> how many items that sum is over
 
 
-class PackedTrainer(Trainer):
-    """Sums an objective over rows and divides by the items of the whole accumulated step, once."""
+class PackedTrainer(CheckpointTrainer):
+    """Sums an objective over rows and divides by the items of the whole step, all processes', once."""
 
     loss_is_scaled_for_ga = True
 
@@ -42,7 +45,8 @@ class PackedTrainer(Trainer):
         super().__init__(data_collator=collate_row, **kwargs)
 
     def _get_num_items_in_batch(self, batch_samples: list[Batch], device: torch.device) -> Tensor:
-        return torch.tensor(max(1, sum(self.count(batch) for batch in batch_samples)), device=device)
+        items = torch.tensor(sum(self.count(batch) for batch in batch_samples), device=device)
+        return ranks.add_up(items).clamp(min=1)
 
     def compute_loss(
         self,
@@ -51,8 +55,11 @@ class PackedTrainer(Trainer):
         return_outputs: bool = False,
         num_items_in_batch: Tensor | int | None = None,
     ) -> Tensor:
-        total = self.objective(model, inputs)
+        total = self.objective(model, inputs) * ranks.count()  # gradients are averaged over processes
         return total / (num_items_in_batch if num_items_in_batch is not None else max(1, self.count(inputs)))
+
+    def training_step(self, *args: Any, **kwargs: Any) -> Tensor:
+        return ranks.add_up(super().training_step(*args, **kwargs)) / ranks.count()
 
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
         metrics = {"eval_loss": mean_loss(self.model, self.eval_dataset, self.objective, self.count)}
@@ -68,11 +75,12 @@ def mean_loss(model: nn.Module, rows: Any, objective: Objective, count: Count) -
     model.eval()
     device = next(model.parameters()).device
     total, items = 0.0, 0
-    for i in range(len(rows)):
-        batch = {k: v.to(device) for k, v in rows[i].items()}
+    for row in own_rows(rows):
+        batch = {k: v.to(device) for k, v in row.items()}
         total += float(objective(model, batch))
         items += count(batch)
     model.train(was_training)
+    total, items = ranks.add_up(torch.tensor([total, items], dtype=torch.float64, device=device)).tolist()
     return total / max(1, items)
 
 
@@ -83,7 +91,7 @@ def train_arguments(o: Optimisation, folder: Path, seed: int, steps: int, with_e
         output_dir=str(folder / "checkpoints"),
         max_steps=steps,
         per_device_train_batch_size=1,
-        gradient_accumulation_steps=o.rows_per_step,
+        gradient_accumulation_steps=rows_each(o.rows_per_step, ranks.count()),
         learning_rate=o.learning_rate,
         lr_scheduler_type=o.schedule,
         lr_scheduler_kwargs={"min_lr_rate": o.final_lr_share} if o.schedule == "cosine_with_min_lr" else {},
@@ -139,11 +147,11 @@ def fit(
     trainer = PackedTrainer(
         model=model,
         args=train_arguments(o, run.folder, run.recipe.seed, steps, held_out is not None),
-        train_dataset=rows,
+        train_dataset=DealtRows(rows, o.rows_per_step, ranks.count()),
         eval_dataset=held_out,
         objective=objective,
         count=count,
-        callbacks=[log, *callbacks],
+        callbacks=[*([log] if ranks.is_first() else []), *callbacks],
     )
     trainer.remove_callback(PrinterCallback)
     before = mean_loss(model, held_out, objective, count) if held_out else None
@@ -151,11 +159,13 @@ def fit(
     last = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
     result = trainer.train(resume_from_checkpoint=last)
     after = mean_loss(model, held_out, objective, count) if held_out else None
-    log.write(trainer.state.log_history)
-    shutil.rmtree(checkpoints, ignore_errors=True)
+    if ranks.is_first():
+        log.write(trainer.state.log_history)
+        shutil.rmtree(checkpoints, ignore_errors=True)
     tokens = sum(num_tokens(train[i]) for row in rows.rows[: steps * o.rows_per_step] for i in row)
     return {
         "steps": steps,
+        "processes": ranks.count(),
         "loss": result.training_loss,
         "valid_loss": {"before": before, "after": after},
         "tokens": tokens,
