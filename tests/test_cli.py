@@ -195,6 +195,34 @@ def test_doctor_reports_as_json(prescreen: Call) -> None:
     assert code == int(any(sign["state"] == "fault" for sign in signs.values()))
 
 
+VAST = {"stage": "cpt", "inputs": {"data": "01-data"}, "rows": "cpt", "base": "/models/gone"}
+VAST |= {"optimisation": {"tokens_per_row": 10**9}}
+
+
+def test_run_refuses_what_will_not_fit_unless_forced(prescreen: Call, write_recipes: Callable[..., Path]) -> None:
+    folder = write_recipes({"01-data": {"stage": "data"}, "02-cpt": VAST})
+    code, _, err = prescreen("run", folder)
+    assert code == 1
+    assert_one_sentence(err)
+    assert "02-cpt needs about" in err and "base_experts=mxfp4 optimisation.recompute=full" in err
+    assert not Path("runs").exists()
+    _, _, err = prescreen("run", folder / "02-cpt.yaml", "--force")
+    assert "runs/small/01-data: no such run" in err
+
+
+def test_doctor_predicts_memory_and_time_of_recipes(prescreen: Call, write_recipes: Callable[..., Path]) -> None:
+    folder = write_recipes({"01-data": {"stage": "data"}, "02-cpt": {**VAST, "base": "twin"}})
+    code, out, _ = prescreen("doctor", folder, "optimisation.tokens_per_row=2048", "--parts", "--json")
+    signs = {sign["name"]: sign for sign in json.loads(out)}
+    figures, detail = signs["02-cpt"]["figures"], signs["02-cpt"]["detail"]
+    assert figures["peak"] == sum(figures["parts"].values()) and "(runtime 0." in detail
+    if "speed" in signs and signs["speed"]["state"] == "ok":
+        assert figures["tokens_per_s"] == pytest.approx(figures["tokens_per_step"] / figures["step_s"])
+        assert figures["stage_s"] is None and "a million tokens" in detail
+    code, out, _ = prescreen("doctor", folder, "--json")
+    assert code == 1 and "it does not fit: base_experts=mxfp4" in out
+
+
 @pytest.mark.parametrize(
     ("config", "message"),
     [

@@ -2,22 +2,28 @@
 
 import json
 from collections.abc import Callable
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+import yaml
 
 from prescreen.cli import STAGES
-from prescreen.doctor import Device, check_needs, describe_device, find_devices
+from prescreen.devices import Device, describe_device
+from prescreen.doctor import LEAST_MEMORY, check_need, refuse_oversized
+from prescreen.errors import RecipeError
+from prescreen.model.loss import sum_cross_entropy, token_logprobs
 from prescreen.model.shape import TwinShape, new_model
-from prescreen.needs import Need, advise, cheaper, describe_twin, size_steps
+from prescreen.needs import ROOM, Need, advise, cheaper, describe_twin, size_steps
 from prescreen.pipeline import load_steps
 from prescreen.sizing import (
     GIB,
     GPT_OSS_20B,
+    LOGIT_COPIES,
     Plan,
+    Precision,
     Trained,
     count_lora,
     count_parameters,
@@ -102,10 +108,21 @@ def test_what_a_layer_keeps_is_what_autograd_keeps(trained: Trained, chosen: int
 
 def test_each_setting_advised_needs_less_and_the_first_that_fits_is_named() -> None:
     need = Need("03-sft", Plan(8192, "bfloat16", "all"), GPT_OSS_20B, "gpt-oss-20b")
-    peaks = [need.peak, *(estimate(GPT_OSS_20B, plan).peak for _, plan in cheaper(need.plan))]
+    peaks = [need.peak, *(estimate(GPT_OSS_20B, plan).peak for _, plan in cheaper(need.plan, need.longest))]
     assert all(later < earlier for earlier, later in pairwise(peaks))
-    assert advise(need, 24 * GIB).startswith("method: lora, base_experts: mxfp4, optimisation.recompute: ")
+    assert advise(need, 24 * GIB).startswith("method=lora base_experts=mxfp4 optimisation.recompute=full ")
     assert advise(need, 10 * GIB) == "no setting makes it fit"
+
+
+@pytest.mark.parametrize("preference", [False, True])
+def test_advice_keeps_the_longest_document_in_a_row_until_the_last_resort(preference: bool) -> None:
+    """A row shorter than a document, or than a pair, is refused by packing."""
+    plan = Plan(16384, "bfloat16", "experts", 16, preference=preference)
+    length = 2048
+    for settings, cheap in cheaper(plan, 4096 if preference else 2048):
+        length = int(str(settings.get("max_length", length)))
+        assert cheap.tokens >= length * (2 if preference else 1)
+    assert cheap.tokens == 512
 
 
 def test_steps_inherit_their_parents_base(write_recipes: Callable[..., Path], tmp_path: Path) -> None:
@@ -129,13 +146,60 @@ def test_steps_inherit_their_parents_base(write_recipes: Callable[..., Path], tm
     assert needs[3].peak > needs[2].peak
 
 
-def test_what_does_not_fit_is_a_fault() -> None:
-    memory = find_devices()[-1].memory
-    plan = Plan(4096, "float32", "all")
-    small, large = describe_twin(TwinShape()), {**GPT_OSS_20B, "num_hidden_layers": 4 + memory // GIB}
-    signs = list(check_needs([Need("03-sft", plan, small, "twin"), Need("04-dpo", plan, large, "twin")]))
-    assert [sign.state for sign in signs] == ["ok", "fault"]
-    assert "it does not fit: method: lora, base_experts: mxfp4" in signs[1].detail
+def test_what_does_not_fit_is_a_fault_and_what_hardly_fits_a_note() -> None:
+    need = Need("03-sft", Plan(4096, "bfloat16", "all"), GPT_OSS_20B, "gpt-oss-20b")
+    for memory, state, word in (
+        (400, "ok", ""),
+        (need.peak // GIB + 3, "note", "; tight: method=lora"),
+        (80, "fault", "; it does not fit: method=lora would need"),
+    ):
+        sign = check_need(need, Device("NVIDIA H100", memory * GIB, True), None)
+        assert sign.state == state and word in sign.detail
+    assert "weights" not in sign.detail
+    assert "weights 39.0" in check_need(need, Device("NVIDIA H100", 80 * GIB, True), None, parts=True).detail
+    assert sign.figures and sum(sign.figures["parts"].values()) == sign.figures["peak"] == need.peak
+
+
+def test_only_what_is_still_to_be_trained_is_refused(
+    write_recipes: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    vast = {"stage": "cpt", "inputs": {"data": "01-data"}, "rows": "cpt", "base": "/models/gone"}
+    folder = write_recipes({"02-cpt": {**vast, "optimisation": {"tokens_per_row": 10**9}}})
+    steps = load_steps(folder, STAGES)
+    with pytest.raises(RecipeError, match=r"02-cpt needs about .* --force tries all the same"):
+        refuse_oversized(steps, tmp_path / "runs")
+    done = tmp_path / "runs" / "02-cpt"
+    done.mkdir(parents=True)
+    (done / "manifest.json").write_text("{}")
+    (done / "recipe.yaml").write_text(yaml.safe_dump(steps[0].recipe.model_dump(mode="json")))
+    refuse_oversized(steps, tmp_path / "runs")
+    changed = load_steps(folder, STAGES, {"seed": "1"})
+    with pytest.raises(RecipeError):
+        refuse_oversized(changed, tmp_path / "runs")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    refuse_oversized(changed, tmp_path / "runs")
+
+
+@pytest.mark.parametrize("name", ["tiny", "public", "seed", "twin"])
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_small_recipes_fit_anywhere(name: str, precision: Precision) -> None:
+    needs = size_steps(load_steps(Path(__file__).parents[1] / "recipes" / name, STAGES), precision)
+    assert needs and all(need.peak < ROOM * LEAST_MEMORY for need in needs)
+
+
+@pytest.mark.parametrize("preference", [False, True])
+def test_logits_at_their_peak_are_the_copies_counted(preference: bool) -> None:
+    """What torch holds at once while four chunks are scored, with gradients."""
+    chunk, vocabulary = 64, 8192
+    hidden = torch.randn(4 * chunk, 8, requires_grad=True)
+    weight, targets = torch.randn(vocabulary, 8), torch.zeros(4 * chunk, dtype=torch.long)
+    score = token_logprobs if preference else sum_cross_entropy
+    with torch.profiler.profile(profile_memory=True) as profile:
+        score(hidden, weight, targets, chunk).sum().backward()
+    changes = [event for event in profile.profiler.kineto_results.events() if event.name() == "[memory]"]
+    sizes = accumulate(event.nbytes() for event in sorted(changes, key=lambda event: event.start_ns()))
+    assert max(sizes) / (chunk * vocabulary * 4) == pytest.approx(LOGIT_COPIES, abs=0.3)
 
 
 @pytest.mark.parametrize(

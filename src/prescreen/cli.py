@@ -6,7 +6,7 @@ Everything heavy is imported inside the verb that needs it, so `--help` is insta
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -40,6 +40,9 @@ ENVIRONMENT = {
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 RunsFolder = Annotated[Path, typer.Option("--runs", help="Where runs are kept.")]
+Overrides = Annotated[
+    list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings to change, e.g. sft.seed=1.")
+]
 
 
 @app.callback()
@@ -51,23 +54,24 @@ def describe() -> None:
 def doctor(
     path: Annotated[
         Path | None,
-        typer.Argument(metavar="[RECIPE_OR_FOLDER]", help="Recipes whose memory needs to estimate."),
+        typer.Argument(metavar="[RECIPE_OR_FOLDER]", help="Recipes whose memory and time to estimate."),
     ] = None,
+    overrides: Overrides = None,
     model: Annotated[Path | None, typer.Option(help="A gpt-oss folder to look at.")] = None,
     hashes: Annotated[bool, typer.Option("--hash", help="Also compute the SHA-256 of its weights.")] = False,
     runs: RunsFolder = Path("runs"),
+    parts: Annotated[bool, typer.Option("--parts", help="Show what each recipe's memory is for.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Say what fits on this machine before anything starts; exit code 1 when something must be mended."""
-    from prescreen.doctor import check_needs, examine, find_devices, print_signs
+    from prescreen.doctor import check_needs, examine, print_signs
 
     signs = examine(model, runs, hashes=hashes)
     if path is not None:
-        from prescreen.needs import size_steps
-        from prescreen.pipeline import load_steps
+        from prescreen.pipeline import load_steps, parse_overrides
 
-        precision: Literal["bfloat16", "float32"] = "bfloat16" if len(find_devices()) > 1 else "float32"
-        signs += check_needs(size_steps(load_steps(path, STAGES), precision))
+        steps = load_steps(path, STAGES, parse_overrides(overrides or []))
+        signs += check_needs(steps, runs / name_of(path), parts=parts)
     print_signs(signs, as_json=as_json)
     if any(sign.state == "fault" for sign in signs):
         raise typer.Exit(1)
@@ -90,22 +94,23 @@ def check(
 @app.command()
 def run(
     path: Annotated[Path, typer.Argument(metavar="RECIPE_OR_FOLDER", help="One recipe file or a folder of them.")],
-    overrides: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[KEY=VALUE]...", help="Settings to change, e.g. sft.seed=1."),
-    ] = None,
+    overrides: Overrides = None,
     runs: RunsFolder = Path("runs"),
+    force: Annotated[bool, typer.Option("--force", help="Train even what is predicted not to fit.")] = False,
 ) -> None:
     """Run a recipe, or a folder of them in order; what is finished and unchanged is skipped."""
     from prescreen.pipeline import check_inputs, load_steps, parse_overrides, run_steps
     from prescreen.train import ranks as processes
 
     steps = load_steps(path, STAGES, parse_overrides(overrides or []))
-    folder = path.resolve() if path.is_dir() else path.resolve().parent
     if path.is_dir():
         check_inputs(steps, path)
+    if not force:
+        from prescreen.doctor import refuse_oversized
+
+        refuse_oversized(steps, runs / name_of(path))
     try:
-        outcomes = run_steps(steps, runs / folder.name, STAGES, say_progress)
+        outcomes = run_steps(steps, runs / name_of(path), STAGES, say_progress)
     except KeyboardInterrupt:
         print("\nprescreen: interrupted; run again to resume", file=sys.stderr)
         raise typer.Exit(130) from None
@@ -113,7 +118,12 @@ def run(
     if path.is_dir() and processes.is_first():
         from prescreen.summary import print_summary
 
-        print_summary(outcomes, folder / "sample.json")
+        print_summary(outcomes, path / "sample.json")
+
+
+def name_of(path: Path) -> str:
+    """What runs of a recipe or folder are filed under: the folder's name."""
+    return (path if path.is_dir() else path.parent).resolve().name
 
 
 def say_progress(name: str, outcome: "Outcome | None") -> None:

@@ -1,24 +1,26 @@
 """What fits on this machine, before anything starts: versions, memory, disk, folders; loads no model.
 
-Torch-free: devices come from the operating system, sizes from `config.json`. The arithmetic of memory is in
-`prescreen.sizing` and `prescreen.needs`.
+Torch-free. Devices are described by `prescreen.devices`, what recipes need by `prescreen.needs`.
 """
 
 import json
 import os
 import platform
 import shutil
-import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from packaging.requirements import Requirement
 
-from prescreen.needs import Need, advise
-from prescreen.run import PACKAGE, hash_file
+from prescreen.config import read_yaml
+from prescreen.devices import Device, Speed, describe_device, find_devices, find_speed, total_memory
+from prescreen.errors import RecipeError
+from prescreen.needs import ROOM, Need, advise, size_steps
+from prescreen.pipeline import Step
+from prescreen.run import MANIFEST, PACKAGE, hash_file
 from prescreen.sizing import GIB
 
 CHECKED = (
@@ -33,34 +35,88 @@ CHECKED = (
 )
 LEAST_DISK = 2 * GIB  # a tiny run with its checkpoints and a report
 LEAST_MEMORY = 4 * GIB
+State = Literal["ok", "note", "fault"]
 
 
 class Sign(NamedTuple):
-    """One thing looked at. Only a fault stops work; a note is worth reading."""
+    """One thing looked at. Only a fault stops work; a note is worth reading. `figures` are for scripts."""
 
     name: str
-    state: Literal["ok", "note", "fault"]
+    state: State
     detail: str
+    figures: Mapping[str, Any] | None = None
 
 
-class Device(NamedTuple):
-    """Where a model could run, and the memory it has there in bytes."""
-
-    name: str
-    memory: int
-    bf16: bool
-
-
-def check_needs(needs: Sequence[Need]) -> Iterator[Sign]:
-    """Whether each training recipe fits the best device here."""
+def check_needs(steps: Sequence[Step], runs: Path, *, parts: bool = False) -> Iterator[Sign]:
+    """Whether each training recipe fits the best device here, and about how long it takes there."""
     device = find_devices()[-1]
+    needs = size_steps(steps, device.precision, runs)
+    if not needs:
+        return
+    speed = find_speed(device)
+    basis = speed.basis if speed else f"no data sheet of {device.name} here: no times"
+    yield Sign("speed", "ok" if speed else "note", basis)
     for need in needs:
-        fits = need.peak < device.memory
-        share = f"{need.peak / GIB:.1f} of {device.memory / GIB:.1f} GiB"
-        detail = f"about {share} on {device.name} (base: {need.base})"
-        if not fits:
-            detail += f"; it does not fit: {advise(need, device.memory)}"
-        yield Sign(need.step, "ok" if fits else "fault", detail)
+        yield check_need(need, device, speed, parts=parts)
+
+
+def check_need(need: Need, device: Device, speed: Speed | None, *, parts: bool = False) -> Sign:
+    """One training recipe: its peak, its advice when that is too much, its time."""
+    memory = need.memory
+    state: State = (
+        "fault" if memory.peak >= device.memory else "note" if memory.peak >= ROOM * device.memory else "ok"
+    )
+    detail = f"about {memory.peak / GIB:.1f} of {device.memory / GIB:.1f} GiB"
+    if parts:
+        shown = (f"{name} {size / GIB:.1f}" for name, size in memory._asdict().items() if size >= 0.05 * GIB)
+        detail += f" ({', '.join(shown)})"
+    if state != "ok":
+        word = "it does not fit" if state == "fault" else "tight"
+        detail += f"; {word}: {advise(need, device.memory)}"
+    figures: dict[str, Any] = {"peak": memory.peak, "parts": memory._asdict(), "tokens_per_step": need.step_tokens}
+    if speed:
+        step, stage = need.step_seconds(speed), need.stage_seconds(speed)
+        figures |= {"step_s": step, "stage_s": stage, "tokens_per_s": need.step_tokens / step}
+        detail += f"; about {say_seconds(step)} a step, "
+        detail += (
+            f"{say_seconds(stage)} in all"
+            if stage is not None
+            else f"{say_seconds(1e6 * step / need.step_tokens)} a million tokens"
+        )
+    return Sign(need.step, state, f"{detail} (base: {need.base})", figures)
+
+
+def say_seconds(seconds: float) -> str:
+    """A duration in the unit a person would choose, two digits."""
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 1.5 * size:
+            return f"{seconds / size:.{0 if seconds >= 10 * size else 1}f} {unit}"
+    return f"{seconds:.{0 if seconds >= 10 else 1 if seconds >= 1 else 2}f} s"
+
+
+def refuse_oversized(steps: Sequence[Step], runs: Path) -> None:
+    """RecipeError when a stage still to be trained will not fit, with the settings that would.
+
+    A run that finished with these very settings has shown that it fits. Shards of several processes are not
+    predicted, so nothing is refused there.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        return
+    device = find_devices()[-1]
+    ahead = {step.name for step in steps if not has_finished(step, runs / step.name)}
+    needs = [need for need in size_steps(steps, device.precision) if need.step in ahead]
+    worst = max(needs, key=lambda need: need.peak, default=None)
+    if worst and worst.peak >= device.memory:
+        raise RecipeError(
+            f"{worst.step} needs about {worst.peak / GIB:.1f} GiB and {device.name} has "
+            f"{device.memory / GIB:.1f}: {advise(worst, device.memory)}; --force tries all the same"
+        )
+
+
+def has_finished(step: Step, run: Path) -> bool:
+    """Whether a run folder holds this recipe's finished run, on whatever data and code."""
+    done = (run / MANIFEST).exists()
+    return done and read_yaml(run / "recipe.yaml") == step.recipe.model_dump(mode="json")
 
 
 def examine(model: Path | None, runs: Path, *, hashes: bool) -> list[Sign]:
@@ -100,49 +156,6 @@ def read_lock() -> dict[str, str]:
     lines = lock.read_text().splitlines() if lock.exists() else []
     pairs = (line.split("==") for line in lines if "==" in line and not line.startswith("#"))
     return {name.lower().replace("_", "-"): pinned for name, pinned in pairs}
-
-
-def find_devices() -> list[Device]:
-    """The CPU, and NVIDIA cards as their driver lists them."""
-    return [Device(f"CPU, {os.cpu_count()} cores", total_memory(), has_cpu_bf16()), *find_cards()]
-
-
-def find_cards() -> Iterator[Device]:
-    """NVIDIA cards; bf16 needs compute capability 8.0."""
-    command = ["nvidia-smi", "--query-gpu=name,memory.total,compute_cap", "--format=csv,noheader,nounits"]
-    if shutil.which(command[0]) is None:
-        return
-    try:
-        listed = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True).stdout
-    except (subprocess.SubprocessError, OSError):
-        return
-    for line in listed.splitlines():
-        name, mebibytes, capability = (part.strip() for part in line.rsplit(",", 2))
-        yield Device(name, int(mebibytes) * 1024**2, float(capability) >= 8.0)
-
-
-def has_cpu_bf16() -> bool:
-    """Whether the CPU multiplies bf16 itself; without that it is some 500 times slower than fp32."""
-    info = Path("/proc/cpuinfo")
-    if not info.exists():
-        return False
-    words = set(info.read_text().split())
-    return bool(words & {"avx512_bf16", "amx_bf16", "bf16"})
-
-
-def describe_device(device: Device) -> str:
-    """Name, memory and the precision training will use there: bf16 on a card, fp32 on any CPU."""
-    units = "with bf16 units" if device.bf16 else "without bf16 units"
-    precision = f"{units}, fp32 will be used" if device.name.startswith("CPU") else f"{units}, bf16 will be used"
-    return f"{device.name}, {device.memory / GIB:.1f} GiB, {precision}"
-
-
-def total_memory() -> int:
-    """Memory this process may use: the machine's, or its container's limit when that is smaller."""
-    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    limit = Path("/sys/fs/cgroup/memory.max")
-    text = limit.read_text().strip() if limit.exists() else "max"
-    return min(total, int(text)) if text.isdigit() else total
 
 
 def check_room(runs: Path) -> Iterator[Sign]:

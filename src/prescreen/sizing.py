@@ -16,6 +16,7 @@ RUNTIME = {"float32": 0.42 * GIB, "bfloat16": 0.6 * GIB}  # Python and libraries
 MXFP4_BYTES = 17 / 32  # 32 four-bit values and one shared exponent
 DECODED_COPIES = 4  # fp32 intermediates while one expert is decoded
 LOGIT_CHUNK = 1024  # positions whose logits exist at a time
+LOGIT_COPIES = 3  # fp32 copies of a chunk's logits that are alive together
 
 GPT_OSS_20B = {
     "hidden_size": 2880,
@@ -27,6 +28,7 @@ GPT_OSS_20B = {
     "num_local_experts": 32,
     "num_experts_per_tok": 4,
     "vocab_size": 201088,
+    "sliding_window": 128,
 }
 
 
@@ -39,6 +41,7 @@ class Plan(NamedTuple):
     rank: int = 0
     packed: bool = False  # experts stay in MXFP4
     recompute: Recompute = "none"
+    preference: bool = False  # scores the vocabulary again in the backward
 
 
 class Memory(NamedTuple):
@@ -46,6 +49,7 @@ class Memory(NamedTuple):
 
     runtime: int
     weights: int
+    adapter: int
     optimiser: int
     activations: int
     loss: int
@@ -132,15 +136,14 @@ def estimate(config: Mapping[str, Any], plan: Plan) -> Memory:
     weights = sizes.experts * per_expert + (sizes.attention + sizes.embeddings) * width
     one_expert = sizes.experts / layers / config["num_local_experts"]
     chunk = min(plan.tokens, LOGIT_CHUNK)
-    loss = 2 * chunk * vocabulary * 4
+    loss = LOGIT_COPIES * chunk * vocabulary * 4
     if plan.trained == "all":
         trained = sizes.total
-        gradients, moments = trained * width, trained * 2 * width
+        adapter, gradients, moments = 0, trained * width, trained * 2 * width
         loss += 2 * vocabulary * hidden * width
     else:
         trained = count_lora(config, plan.rank, experts=plan.trained == "experts")
-        weights += trained * 4
-        gradients, moments = trained * 4, trained * 8
+        adapter, gradients, moments = trained * 4, trained * 4, trained * 8
     activations = plan.tokens * layers * kept
     backward = plan.tokens * (2 * again or kept)  # one layer's gradients, beside what it computed again
     left = 0 if again else activations  # what a backward has given back by the time all gradients are there
@@ -148,6 +151,7 @@ def estimate(config: Mapping[str, Any], plan: Plan) -> Memory:
     return Memory(
         runtime=int(RUNTIME[plan.precision]),
         weights=int(weights),
+        adapter=int(adapter),
         optimiser=int(moments),
         activations=int(activations),
         loss=int(moving),
