@@ -101,6 +101,7 @@ def plan_of(recipe: TuningRecipe, precision: Precision) -> Plan:
         recipe.base_experts == "mxfp4",
         recipe.optimisation.recompute,
         isinstance(recipe, PreferenceRecipe),
+        recipe.host_embeddings,
     )
 
 
@@ -147,6 +148,9 @@ def cheaper(plan: Plan, longest: int = SHORTEST) -> Iterator[tuple[dict[str, obj
     if plan.rank > 8:
         plan = plan._replace(rank=8)
         yield {"lora.rank": 8}, plan
+    if plan.precision == "bfloat16" and not plan.host_embeddings:
+        plan = plan._replace(host_embeddings=True)
+        yield {"host_embeddings": "true"}, plan
     if plan.trained == "experts":
         plan = plan._replace(trained="attention")
         yield {"lora.experts": "false"}, plan

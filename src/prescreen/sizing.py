@@ -14,8 +14,9 @@ Recompute = Literal["none", "selective", "full"]
 GIB = 1024**3
 RUNTIME = {"float32": 0.42 * GIB, "bfloat16": 0.6 * GIB}  # Python and libraries on a CPU; a CUDA context
 MXFP4_BYTES = 17 / 32  # 32 four-bit values and one shared exponent
-DECODED_COPIES = 4  # fp32 intermediates while one expert is decoded
-LOGIT_CHUNK = 1024  # positions whose logits exist at a time
+DECODED_COPIES = 4  # fp32 intermediates while a CPU decodes one expert
+MOST_DECODED = 2**28  # values a card decodes at a time: half a GiB, all experts of gpt-oss-20b's down_proj
+MOST_ROWS, MOST_LOGITS = 1024, 2**26  # of a chunk of positions whose logits exist at a time
 LOGIT_COPIES = 3  # fp32 copies of a chunk's logits that are alive together
 
 GPT_OSS_20B = {
@@ -41,7 +42,8 @@ class Plan(NamedTuple):
     rank: int = 0
     packed: bool = False  # experts stay in MXFP4
     recompute: Recompute = "none"
-    preference: bool = False  # scores the vocabulary again in the backward
+    preference: bool = False  # pairs; a head that trains scores the vocabulary again in the backward
+    host_embeddings: bool = False  # input embeddings stay in the host's memory
 
 
 class Memory(NamedTuple):
@@ -133,10 +135,9 @@ def estimate(config: Mapping[str, Any], plan: Plan) -> Memory:
     kept, again = kept_per_token(config, plan)
     layers, vocabulary, hidden = config["num_hidden_layers"], config["vocab_size"], config["hidden_size"]
     per_expert = MXFP4_BYTES if plan.packed else width
-    weights = sizes.experts * per_expert + (sizes.attention + sizes.embeddings) * width
-    one_expert = sizes.experts / layers / config["num_local_experts"]
-    chunk = min(plan.tokens, LOGIT_CHUNK)
-    loss = LOGIT_COPIES * chunk * vocabulary * 4
+    embeddings = sizes.embeddings / (2 if plan.host_embeddings else 1)
+    weights = sizes.experts * per_expert + (sizes.attention + embeddings) * width
+    loss = LOGIT_COPIES * min(plan.tokens, chunk_rows(vocabulary)) * vocabulary * 4
     if plan.trained == "all":
         trained = sizes.total
         adapter, gradients, moments = 0, trained * width, trained * 2 * width
@@ -155,5 +156,18 @@ def estimate(config: Mapping[str, Any], plan: Plan) -> Memory:
         optimiser=int(moments),
         activations=int(activations),
         loss=int(moving),
-        scratch=int(one_expert * DECODED_COPIES * 4) if plan.packed else 0,
+        scratch=int(count_decoded(config, plan)) if plan.packed else 0,
     )
+
+
+def chunk_rows(vocabulary: int) -> int:
+    """Positions whose logits exist at a time."""
+    return max(1, min(MOST_ROWS, MOST_LOGITS // vocabulary))
+
+
+def count_decoded(config: Mapping[str, Any], plan: Plan) -> float:
+    """Bytes of experts decoded from MXFP4 at a time: one expert on a CPU, a slice of all on a card."""
+    layer = count_parameters(config).experts / config["num_hidden_layers"]
+    if plan.precision == "float32":
+        return layer / config["num_local_experts"] * DECODED_COPIES * 4
+    return min(layer * 2 / 3, MOST_DECODED) * 2

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from prescreen.sizing import MXFP4_BYTES, Plan, count_parameters
 
-DECODE_BYTES = 60  # moved for each MXFP4 value that is decoded: look-ups, fp32 halves side by side, scales, a copy
+DECODE_BYTES = {"float32": 60, "bfloat16": 2}  # written for each value decoded: on a CPU look-ups, halves, a copy
 
 
 class Forward(NamedTuple):
@@ -61,13 +61,13 @@ def count_step(config: Mapping[str, Any], plan: Plan, length: int, labelled: flo
 
     A frozen weight's backward is one product, for its input; a trained one's is two, and so is attention's.
     Recomputing everything adds a forward. `selective` repeats the second factor of an adapter. The head is frozen
-    beside an adapter; cross-entropy has its gradient in the forward, preferences score the vocabulary again.
+    beside an adapter and has its gradient in the forward; preferences score the vocabulary again where it trains.
     """
     forward = count_forward(config, plan, length)
     frozen = plan.trained != "all"
     cost = forward.products * (2 if frozen else 3) + 3 * (forward.attention + forward.adapter)
     cost += {"none": 0.0, "selective": forward.adapter / 2, "full": forward.layers}[plan.recompute]
-    return cost + labelled * forward.head * ((2 if frozen else 3) + plan.preference)
+    return cost + labelled * forward.head * (2 if frozen else 3 + plan.preference)
 
 
 def decoded_bytes(config: Mapping[str, Any], plan: Plan) -> float:
@@ -75,4 +75,4 @@ def decoded_bytes(config: Mapping[str, Any], plan: Plan) -> float:
     if not plan.packed:
         return 0.0
     passes = 2 if plan.recompute == "none" else 3
-    return passes * count_parameters(config).experts * (MXFP4_BYTES + DECODE_BYTES)
+    return passes * count_parameters(config).experts * (MXFP4_BYTES + DECODE_BYTES[plan.precision])

@@ -2,8 +2,8 @@
 
 Registered through transformers' own registry under the name `grouped`. The same arithmetic as the loop of
 `experts`, without waiting for the card to count tokens. An adapter's factors are grouped products of their own. A
-weight that stays in MXFP4 is decoded where it is used, a layer at a time, forward and backward, and the allocator
-hands the same memory to the next. Knows nothing about attention or loss.
+weight that stays in MXFP4 is decoded where it is used, at most half a GiB at a time, forward and backward, and the
+allocator hands the same memory to the next. Knows nothing about attention or loss.
 """
 
 from collections.abc import Mapping
@@ -14,9 +14,17 @@ from torch import Tensor, nn
 from torch.nn.functional import grouped_mm
 
 from prescreen.model.experts import WEIGHTS, ClampedGlu, Factors
-from prescreen.model.mxfp4 import Packed, unpack
+from prescreen.model.mxfp4 import BLOCK, Packed, unpack
+from prescreen.sizing import MOST_DECODED
 
 NAME = "grouped"
+
+
+def _slices(packed: Packed) -> list[Packed]:
+    """The weight cut along its outputs, so that no more than `MOST_DECODED` values are decoded at a time."""
+    experts, outputs, blocks = packed.scales.shape
+    count = -(-experts * outputs * blocks * BLOCK // MOST_DECODED)
+    return [Packed(*part) for part in zip(*(t.chunk(count, 1) for t in packed), strict=True)]
 
 
 class _PackedProducts(torch.autograd.Function):
@@ -25,12 +33,19 @@ class _PackedProducts(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, rows: Tensor, packed: Packed, ends: Tensor) -> Tensor:
         ctx.packed, ctx.ends = packed, ends
-        return grouped_mm(rows, unpack(*packed, rows.dtype).transpose(1, 2), offs=ends)
+        found = [grouped_mm(rows, unpack(*p, rows.dtype).transpose(1, 2), offs=ends) for p in _slices(packed)]
+        return found[0] if len(found) == 1 else torch.cat(found, -1)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
-        gradient = gradients[0].contiguous()
-        return grouped_mm(gradient, unpack(*ctx.packed, gradient.dtype), offs=ctx.ends), None, None
+        slices = _slices(ctx.packed)
+        pieces = gradients[0].split([p.scales.shape[1] for p in slices], -1)
+        found = None
+        for piece, packed in zip(pieces, slices, strict=True):
+            part = grouped_mm(piece.contiguous(), unpack(*packed, piece.dtype), offs=ctx.ends)
+            found = part if found is None else found.add_(part)
+        assert found is not None
+        return found, None, None
 
 
 class _Spread(torch.autograd.Function):

@@ -12,8 +12,9 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from prescreen.sizing import chunk_rows
+
 IGNORE = -100
-MOST_ROWS, MOST_LOGITS = 1024, 2**26  # of one chunk: 256 MiB of fp32 logits, which keeps a card's products large
 
 
 def shift_labels(labels: Tensor, documents: Tensor) -> Tensor:
@@ -24,11 +25,6 @@ def shift_labels(labels: Tensor, documents: Tensor) -> Tensor:
     shifted = torch.cat([labels[1:], labels.new_full((1,), IGNORE)])
     shifted[torch.cumsum(documents, 0) - 1] = IGNORE
     return shifted
-
-
-def chunk_rows(vocabulary: int) -> int:
-    """Positions whose logits exist at a time."""
-    return max(1, min(MOST_ROWS, MOST_LOGITS // vocabulary))
 
 
 def _score(hidden: Tensor, weight: Tensor, targets: Tensor, with_slope: bool) -> tuple[Tensor, Tensor | None]:

@@ -9,7 +9,7 @@ Knows nothing about prompts, data or losses.
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from huggingface_hub.errors import StrictDataclassError
@@ -26,7 +26,7 @@ from prescreen.model.files import TWIN, locate_model
 from prescreen.model.tokenizer import CALL, PAD, RETURN, build_tokenizer, load_tokenizer
 from prescreen.run import write_json
 
-LoadBase = Callable[[Path, torch.dtype], GptOssForCausalLM]
+LoadBase = Callable[[Path, torch.dtype, str], GptOssForCausalLM]  # folder, precision, device
 
 
 class Loaded(NamedTuple):
@@ -75,10 +75,12 @@ def check_folder(folder: Path) -> GptOssConfig:
         raise WeightsError(f"{folder}: config.json is inconsistent ({' '.join(str(error).split())})") from None
 
 
-def load_dense(folder: Path, dtype: torch.dtype = torch.float32) -> GptOssForCausalLM:
+def load_dense(folder: Path, dtype: torch.dtype = torch.float32, device: str = "cpu") -> GptOssForCausalLM:
     """Load a full model; MXFP4 experts are decoded exactly. Attention is exact eager until told otherwise."""
     config = check_folder(folder)
-    extra = {}
+    extra: dict[str, Any] = (
+        {} if device == "cpu" else {"device_map": device}
+    )  # shard by shard, not by way of the host
     if getattr(config, "quantization_config", None) is not None:
         extra["quantization_config"] = Mxfp4Config(dequantize=True)
     verbosity = transformers_logging.get_verbosity()
@@ -115,16 +117,22 @@ def settle(model: GptOssForCausalLM) -> GptOssForCausalLM:
 
 
 def load_model(
-    where: str | Path, dtype: torch.dtype = torch.float32, *, merge: bool = True, load_base: LoadBase = load_dense
+    where: str | Path,
+    dtype: torch.dtype = torch.float32,
+    device: str = "cpu",
+    *,
+    merge: bool = True,
+    load_base: LoadBase = load_dense,
 ) -> Loaded:
     """Load whatever `where` names; an adapter is merged into its base, or kept trainable with merge=False."""
     folder = locate_model(where)
     tokenizer = read_tokenizer(folder)
     if not (folder / "adapter_config.json").exists():
-        return Loaded(load_base(folder, dtype), tokenizer, folder)
+        return Loaded(load_base(folder, dtype, device), tokenizer, folder)
     from peft import PeftModel
 
-    wrapped = PeftModel.from_pretrained(load_base(base_of(folder), dtype), str(folder), is_trainable=not merge)
+    base = load_base(base_of(folder), dtype, device)
+    wrapped = PeftModel.from_pretrained(base, str(folder), is_trainable=not merge, torch_device=device)
     if not merge:
         return Loaded(wrapped, tokenizer, folder)
     return Loaded(settle(wrapped.merge_and_unload()), tokenizer, folder)

@@ -1,9 +1,10 @@
 """Preference stage: DPO (or KTO) over packed pairs, against reference log-probs cached before the first step."""
 
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from prescreen.errors import GuardError
 from prescreen.run import Run, read_jsonl
@@ -17,7 +18,16 @@ class PreferenceRecipe(TuningRecipe):
     stage: Literal["dpo"]
     objective: Literal["dpo", "kto"] = Field("dpo", description="dpo judges pairs, kto single answers")
     beta: float = Field(0.1, gt=0, description="how closely to stay with the reference")
+    reference: Literal["parent", "base"] = Field(
+        "parent", description="what to stay close to: the parent as it begins, or the base without any adapter"
+    )
     optimisation: Optimisation = Optimisation(learning_rate=5e-5)
+
+    @model_validator(mode="after")
+    def _base_is_there(self) -> Self:
+        if self.reference == "base" and self.method == "full":
+            raise ValueError("reference: base is the model without its adapter; choose method: lora")
+        return self
 
 
 def main(recipe: PreferenceRecipe, run: Run) -> None:
@@ -73,7 +83,8 @@ def reference_logprobs(model: Any, pairs: list[list[Any]], cache: Path, recipe: 
     kept = ranks.agree(lambda: json.loads(cache.read_text()) if cache.exists() else None)
     if kept is not None:
         return torch.tensor(kept)
-    scores = pair_logprobs(model, pairs, recipe.optimisation.tokens_per_row)
+    with nullcontext() if recipe.reference == "parent" else model.disable_adapter():
+        scores = pair_logprobs(model, pairs, recipe.optimisation.tokens_per_row)
     if ranks.is_first():
         write_json(cache, scores.tolist())
     return scores

@@ -63,6 +63,12 @@ class TuningRecipe(Recipe):
         "decoded",
         description="mxfp4: an MXFP4 base's experts stay as stored, exact in a quarter of the memory; needs lora",
     )
+    host_embeddings: bool = Field(
+        False, description="keep a frozen base's input embeddings in the host's memory: 1.1 GiB less on the card"
+    )
+    frozen: frozenset[Literal["router", "sinks"]] = Field(
+        frozenset(), description="weights that `method: full` leaves as they are; an adapter touches neither"
+    )
     optimisation: Optimisation = Optimisation()
 
     @property
@@ -80,6 +86,10 @@ class TuningRecipe(Recipe):
             )
         if self.base_experts == "mxfp4" and self.method == "full":
             raise ValueError("base_experts: mxfp4 keeps the base frozen; choose method: lora")
+        if self.host_embeddings and self.method == "full":
+            raise ValueError("host_embeddings keeps the embeddings frozen; choose method: lora")
+        if self.frozen and self.method == "lora":
+            raise ValueError("an adapter leaves router and sinks as they are; frozen is for method: full")
         if "data" not in self.inputs:
             raise ValueError("inputs.data must name the data run")
         return self

@@ -4,6 +4,7 @@ A full stage leaves `model/`; an adapter stage leaves `adapter/` and `base.json`
 """
 
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,8 +15,10 @@ from torch import Tensor, nn
 from prescreen.errors import GuardError
 from prescreen.model import weights
 from prescreen.model.files import TWIN, locate_model
+from prescreen.model.offload import keep_embeddings_on_host
 from prescreen.model.resident import load_resident
 from prescreen.model.shape import new_model
+from prescreen.model.split import unwrap
 from prescreen.model.tokenizer import PAD, RETURN, build_tokenizer, select_tokens, split_words
 from prescreen.run import Run, read_jsonl, write_json
 from prescreen.train import ranks
@@ -41,6 +44,13 @@ def compute_dtype() -> torch.dtype:
     return torch.bfloat16 if torch.cuda.is_available() else torch.float32
 
 
+def own_device() -> str:
+    """Where this process trains; of several, each has its own card."""
+    if ranks.count() > 1:
+        ranks.meet()
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
 def begin(recipe: Any, run: Run) -> Begun:
     """Load the parent, or make a new twin; freeze what the method does not train."""
     torch.manual_seed(recipe.seed)
@@ -49,10 +59,11 @@ def begin(recipe: Any, run: Run) -> Begun:
     else:
         parent = run.inputs["parent"].folder if "parent" in run.inputs else recipe.base
         begun = _continue(parent, recipe)
+    freeze(begun.model, recipe.frozen)
     if ranks.count() > 1:
         shard_model(begun.model)
-    elif torch.cuda.is_available():
-        begun.model.to("cuda")
+    else:
+        begun.model.to(own_device())
     use_packed_attention(begun.model)
     return begun
 
@@ -81,11 +92,22 @@ def _continue(parent: str | Path, recipe: Any) -> Begun:
         model, tokenizer, _ = weights.load_model(folder, compute_dtype())
         model.requires_grad_(True)
         return Begun(model, tokenizer, None)
-    load_base = load_resident if recipe.base_experts == "mxfp4" else weights.load_dense
-    model, tokenizer, _ = weights.load_model(folder, compute_dtype(), merge=False, load_base=load_base)
-    if has_adapter:
-        return Begun(model, tokenizer, weights.base_of(folder))
-    return Begun(add_adapter(model, recipe.lora), tokenizer, TWIN if str(parent) == TWIN else folder)
+    packed = recipe.base_experts == "mxfp4"
+    device = own_device() if packed or ranks.count() == 1 else "cpu"  # what is to be spread need not fit one card
+    load_base = load_resident if packed else weights.load_dense
+    model, tokenizer, _ = weights.load_model(folder, compute_dtype(), device, merge=False, load_base=load_base)
+    base = weights.base_of(folder) if has_adapter else TWIN if str(parent) == TWIN else folder
+    model = model if has_adapter else add_adapter(model, recipe.lora)
+    if recipe.host_embeddings:
+        keep_embeddings_on_host(unwrap(model))
+    return Begun(model, tokenizer, base)
+
+
+def freeze(model: nn.Module, kinds: Collection[str]) -> None:
+    """Stop training the routers or the sinks of a model."""
+    for name, parameter in model.named_parameters():
+        if any(kind in name.split(".") for kind in kinds):
+            parameter.requires_grad_(False)
 
 
 def add_adapter(model: nn.Module, lora: Lora) -> nn.Module:
