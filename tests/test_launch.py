@@ -12,6 +12,7 @@ import yaml
 from prescreen.cli import STAGES
 from prescreen.config import Recipe
 from prescreen.pipeline import load_steps, parse_overrides
+from prescreen.train.settings import TuningRecipe
 
 LAUNCH = Path(__file__).parents[1] / "launch"
 # Long options of sbatch(1), Slurm 22.05, that a training job may need.
@@ -49,9 +50,8 @@ def check_commands(commands: list[list[str]]) -> None:
     """Several processes run training stages only, and share enough rows."""
     for words in commands:
         recipes, processes = read_command(words)
-        for recipe in recipes if processes > 1 else []:
-            assert recipe.several_processes, words
-            assert recipe.optimisation.rows_per_step >= processes, words  # type: ignore[attr-defined]
+        for recipe in recipes:
+            recipe.check_processes(processes)
 
 
 @pytest.mark.parametrize("script", ["torchrun.sh", "slurm.sbatch"])
@@ -67,7 +67,7 @@ def test_a_script_runs_every_stage_with_the_same_settings(script: str, tmp_path:
     check_commands(commands)
     trained = [read_command(words)[0][0].stage for words in commands if words[0] == "torchrun"]
     *_, (whole, _) = map(read_command, commands)
-    assert trained == [recipe.stage for recipe in whole if recipe.several_processes]
+    assert trained == [recipe.stage for recipe in whole if isinstance(recipe, TuningRecipe)]
     assert len({words[-1] for words in commands[1:]}) == 1, "another setting would train a stage again"
 
 

@@ -8,12 +8,12 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar, get_args, get_origin
+from typing import Any, TypeVar, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from prescreen.errors import RecipeError
+from prescreen.errors import GuardError, RecipeError
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the rules are 1,700 lines: 0.1 s instead of 1.5
 
@@ -27,8 +27,6 @@ class Strict(BaseModel):
 class Recipe(Strict):
     """Settings of one stage. Subclassed at the top of each stage's module."""
 
-    several_processes: ClassVar[bool] = False  # whether torchrun may run the stage in more than one
-
     stage: str  # which stage these settings are for
     seed: int = 0  # decides every random choice of the stage
     inputs: dict[str, str] = {}  # what the stage calls a parent run -> that run's name, e.g. data: 01-data
@@ -36,6 +34,11 @@ class Recipe(Strict):
     def external(self) -> list[Path]:
         """Files and folders outside the runs that this stage reads; when they change, the run is stale."""
         return []
+
+    def check_processes(self, processes: int) -> None:
+        """GuardError where the stage cannot be shared by so many."""
+        if processes > 1:
+            raise GuardError(f"stage {self.stage} runs in one process; run it without torchrun")
 
 
 R = TypeVar("R", bound=BaseModel)

@@ -18,7 +18,7 @@ from types import ModuleType
 from typing import NamedTuple
 
 from prescreen.config import Recipe, apply_overrides, has_key, parse_recipe, read_yaml
-from prescreen.errors import GuardError, RecipeError, RunError
+from prescreen.errors import RecipeError, RunError
 from prescreen.run import MANIFEST, PACKAGE, Run, hash_code
 from prescreen.train import ranks
 
@@ -178,8 +178,7 @@ def _run_step(step: Step, run: Run, report: Callable[[str, Outcome | None], None
     begun = time.monotonic()
     skipped = ranks.agree(run.is_current)
     if not skipped:
-        if ranks.count() > 1 and not step.recipe.several_processes:
-            raise GuardError(f"{step.name}: stage {step.recipe.stage} runs in one process; run it without torchrun")
+        step.recipe.check_processes(ranks.count())
         report(step.name, None)
         ranks.agree(run.start)
         try:

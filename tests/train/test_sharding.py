@@ -23,10 +23,10 @@ from small_runs import SMALL, DataRecipe, supervise, write_data
 TESTS = Path(__file__).parents[1]
 
 
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory):
+@pytest.fixture
+def runs(tmp_path):
     """All stages in one process; then in two, started once; each number of processes ends what the other began."""
-    folder = write_data(tmp_path_factory.mktemp("runs") / "01-data").folder.parent
+    folder = write_data(tmp_path / "01-data").folder.parent
     carry_out(folder, "02-base", supervise("pretrain", "cpt", twin=SMALL, method="full"))
     base = load_model(folder / "02-base")
     save_model(base.model, base.tokenizer, folder / "packed", "mxfp4")
@@ -47,7 +47,7 @@ def start_two(*arguments):
     paths = os.pathsep.join([str(TESTS), *(path for path in sys.path if path)])
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": paths}
     return subprocess.run(
-        [*command, *map(str, arguments)], env=environment, capture_output=True, text=True, check=False
+        [*command, *map(str, arguments)], env=environment, capture_output=True, text=True, check=False, timeout=250
     )
 
 
@@ -72,8 +72,7 @@ def assert_same_training(one, other):
     assert mine["valid_loss"] == pytest.approx(theirs["valid_loss"], abs=1e-5)
 
 
-def test_two_processes_train_what_one_does_and_hold_half(runs):
-    folder, found = runs
+def check_that_two_train_what_one_does_and_hold_half(folder, found):
     for kind in KINDS:
         assert_same_training(folder / f"one-{kind}", folder / f"two-{kind}")
         one, *two = (load_model(folder / f"{number}-{kind}", merge=False).model for number in ("one", "two"))
@@ -85,8 +84,7 @@ def test_two_processes_train_what_one_does_and_hold_half(runs):
                     assert half["bytes"][kind][held] == pytest.approx(whole / 2, rel=0.05), f"{kind}: {held}"
 
 
-def test_either_number_of_processes_ends_what_the_other_began(runs):
-    folder, found = runs
+def check_that_either_number_ends_what_the_other_began(folder, found):
     assert found["left"] == ["checkpoint-2", "checkpoint-4"]
     for name in ("one-then-two", "two-then-one"):
         assert_same_training(folder / "one-full", folder / name)
@@ -94,27 +92,35 @@ def test_either_number_of_processes_ends_what_the_other_began(runs):
         assert not (folder / name / "checkpoints").exists()
 
 
-def test_only_the_first_process_writes_and_what_is_finished_is_skipped(runs):
-    first, second = runs[1]["two"]
+def check_that_the_first_alone_writes_and_what_is_finished_is_skipped(found):
+    first, second = found["two"]
     assert second["written"] == []
     assert any(name.startswith("two-full/") for name in first["written"]), "the ear is deaf"
     assert first["again"] == second["again"] == {}
 
 
-def test_what_several_processes_cannot_do_is_refused_in_one_sentence(runs):
-    _, found = runs
+def check_that_data_parallelism_and_other_stages_are_refused(found):
     for process in found["two"]:
-        assert process["alone"] == "04-data: stage data runs in one process; run it without torchrun"
+        assert process["alone"] == "stage data runs in one process; run it without torchrun"
         assert process["wrapped"] == "DistributedDataParallel", "Accelerate shards on a CPU by now: rely on it"
         assert "data parallelism, not sharding" in process["fallback"]
-    with pytest.raises(GuardError, match="rows_per_step to 4 or a multiple"):
-        rows_each(1, 4)
+
+
+def test_two_processes(runs):
+    """One test, so that the processes are started once."""
+    check_that_two_train_what_one_does_and_hold_half(*runs)
+    check_that_either_number_ends_what_the_other_began(*runs)
+    check_that_the_first_alone_writes_and_what_is_finished_is_skipped(runs[1])
+    check_that_data_parallelism_and_other_stages_are_refused(runs[1])
+
+
+def test_more_processes_than_rows_are_refused():
+    with pytest.raises(GuardError, match="cannot share 3 row"):
+        make_recipe("full", Path()).check_processes(4)
 
 
 @given(st.integers(1, 60), st.integers(1, 9), st.integers(1, 5))
 def test_every_row_is_dealt_once_into_its_own_step(num_rows, rows_per_step, processes):
-    if rows_per_step < processes:
-        return
     dealt = deal_rows(num_rows, rows_per_step, processes)
     size = rows_each(rows_per_step, processes) * processes
     steps = [dealt[begin : begin + size] for begin in range(0, len(dealt), size)]

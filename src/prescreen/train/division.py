@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 
-from prescreen.errors import GuardError
 from prescreen.model.loss import IGNORE
 from prescreen.train import ranks
 from prescreen.train.packing import PackedRows, build_row
@@ -19,12 +18,7 @@ BLANK = -1
 
 
 def rows_each(rows_per_step: int, processes: int) -> int:
-    """Rows of a step that one process trains; GuardError where some would only ever see blank ones."""
-    if rows_per_step < processes:
-        raise GuardError(
-            f"{processes} processes cannot share {rows_per_step} row(s) a step; set optimisation.rows_per_step to "
-            f"{processes} or a multiple of it"
-        )
+    """Rows of a step that one process trains, blank ones included."""
     return -(-rows_per_step // processes)
 
 
@@ -37,7 +31,7 @@ def deal_rows(num_rows: int, rows_per_step: int, processes: int) -> list[int]:
     for begin in range(0, num_rows, rows_per_step):
         step = list(range(begin, min(begin + rows_per_step, num_rows)))
         is_last = begin + rows_per_step >= num_rows
-        size = -(-len(step) // processes) if is_last else rows_each(rows_per_step, processes)
+        size = rows_each(len(step) if is_last else rows_per_step, processes)
         dealt += step + [BLANK] * (size * processes - len(step))
     return dealt
 

@@ -1,11 +1,12 @@
 """Settings every training recipe shares. Torch-free, so that recipes are checked without loading it."""
 
 from pathlib import Path
-from typing import ClassVar, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
 from prescreen.config import Recipe, Strict
+from prescreen.errors import GuardError
 
 Recompute = Literal["none", "selective", "full"]
 
@@ -47,8 +48,6 @@ class Optimisation(Strict):
 
 class TuningRecipe(Recipe):
     """A stage that trains a model. `inputs`: data, and parent unless `base` names a model."""
-
-    several_processes: ClassVar[bool] = True
 
     base: str | None = Field(None, description="`twin` or a model folder; leave out when inputs.parent is a run")
     max_rows: int = Field(0, ge=0, description="use at most this many rows or pairs; 0: all")
@@ -98,3 +97,10 @@ class TuningRecipe(Recipe):
         from prescreen.model.files import weight_files
 
         return weight_files(self.base) if self.base else []
+
+    def check_processes(self, processes: int) -> None:
+        if self.optimisation.rows_per_step < processes:
+            raise GuardError(
+                f"{processes} processes cannot share {self.optimisation.rows_per_step} row(s) a step; "
+                f"set optimisation.rows_per_step to {processes} or a multiple of it"
+            )
