@@ -14,8 +14,8 @@ from prescreen.sizing import GIB
 
 FOLDER = Path(__file__).parents[1] / "recipes" / "gpt-oss-20b"
 PAGE = (FOLDER / "README.md").read_text()
-USABLE = {80: 79.0, 48: 44.5, 24: 22.4}  # GiB a driver leaves, the least of such cards (H100, L40S, L4)
-NAMED = {80: "H100", 48: "L40S", 24: "RTX 4090"}
+USABLE = {80: 79.0, 48: 44.5, 24: 22.4, 16: 15.6}  # GiB a driver leaves, the least of such cards (H100, L40S, L4)
+NAMED = {80: "H100", 48: "L40S", 24: "RTX 4090", 16: "RTX 4080"}
 SETTINGS = {int(card): said for card, said in re.findall(r"^\| (\d+) GB \| (.+) \|$", PAGE, re.MULTILINE)}
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from prescreen.errors import WeightsError
-from prescreen.model import weights
+from prescreen.model import grouped, weights
 from prescreen.model.experts import register_experts
 from prescreen.model.grouped import register_grouped
 from prescreen.model.resident import load_resident
@@ -33,8 +33,11 @@ def test_resident_equals_decoded(stored):
     assert resident.config.router_aux_loss_coef == 0.0 and not any(p.is_meta for p in resident.parameters())
 
 
+@pytest.mark.parametrize("most", [2**28, 2000, 100], ids=["whole", "halves", "slices"])
 @pytest.mark.parametrize("register", [register_experts, register_grouped])
-def test_adapter_on_a_resident_base_trains_as_on_a_decoded_one(stored, register):
+def test_adapter_on_a_resident_base_trains_as_on_a_decoded_one(stored, register, most, monkeypatch):
+    """However few values are decoded at a time."""
+    monkeypatch.setattr(grouped, "MOST_DECODED", most)
     ids = torch.randint(0, 300, (2, 40))
     resident, decoded = adapted(load_resident(stored), register), adapted(weights.load_dense(stored))
     for model in (resident, decoded):

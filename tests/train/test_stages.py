@@ -84,8 +84,8 @@ def test_an_mxfp4_base_trains_as_stored_exports_and_loads_again(data, base):
     losses = {}
     for kept in ("mxfp4", "decoded"):
         recipe = supervise(
-            "sft", "sft", method="lora", base_experts=kept, base=str(packed.folder / "model"), lora=Lora(rank=4),
-            how=BRIEF,
+            "sft", "sft", method="lora", base_experts=kept, host_embeddings=kept == "mxfp4",
+            base=str(packed.folder / "model"), lora=Lora(rank=4), how=BRIEF,
         )  # fmt: skip
         run = carry_out(supervised, data, f"07-{kept}", recipe)
         losses[kept] = [r["loss"] for r in read_jsonl(run.folder / "log.jsonl")]
@@ -103,9 +103,41 @@ def test_an_mxfp4_base_trains_as_stored_exports_and_loads_again(data, base):
     assert torch.allclose(stock(ids).logits, load_model(out.folder).model(ids).logits, atol=1e-5)
 
 
-def test_a_frozen_storage_refuses_full_training():
+@pytest.mark.parametrize("frozen", [{"base_experts": "mxfp4"}, {"host_embeddings": True}])
+def test_what_stays_frozen_refuses_full_training(frozen):
     with pytest.raises(ValueError, match="choose method: lora"):
-        supervise("sft", "sft", method="full", base="twin", base_experts="mxfp4")
+        supervise("sft", "sft", method="full", base="twin", **frozen)
+
+
+def test_full_training_leaves_what_it_is_told_to_leave(data, base):
+    recipe = supervise(
+        "sft", "sft", method="full", inputs={"parent": "02-base"}, how=BRIEF, frozen=["sinks", "router"]
+    )
+    tuned = load_model(carry_out(supervised, data, "09-frozen", recipe, parent=base).folder).model.state_dict()
+    kept = {"sinks", "router"}
+    for name, before in load_model(base.folder).model.state_dict().items():
+        same = torch.equal(tuned[name], before)
+        assert same == bool(kept & set(name.split("."))), name
+    with pytest.raises(ValueError, match="frozen is for method: full"):
+        supervise("sft", "sft", method="lora", base="twin", frozen=["sinks"])
+
+
+def test_dpo_may_stay_close_to_the_base_instead_of_its_parent(data, base, sft):
+    """Log-probabilities of the base are those without the parent's adapter; training then starts elsewhere."""
+    recipe = PreferenceRecipe(
+        stage="dpo", inputs={"data": "01-data", "parent": "03-sft"}, lora=Lora(rank=4), optimisation=BRIEF,
+        reference="base",
+    )  # fmt: skip
+    dpo = carry_out(preference, data, "10-dpo", recipe, parent=sft)
+    kept = torch.tensor(json.loads((dpo.folder / "reference.json").read_text()))
+    scores = []
+    for run in (base, sft):
+        model, tokenizer, _ = load_model(run.folder)
+        start.use_packed_attention(model)
+        pairs = preference.read_pairs(recipe, data.folder / "train" / "preference.jsonl", tokenizer)
+        scores.append(preference.pair_logprobs(model, pairs, 1024))
+    assert torch.allclose(kept, scores[0], atol=1e-4)
+    assert not torch.allclose(kept, scores[1], atol=1e-2)
 
 
 KILLER = """

@@ -13,18 +13,21 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import grouped_mm
 
+from prescreen.errors import GuardError
 from prescreen.model.experts import WEIGHTS, ClampedGlu, Factors
 from prescreen.model.mxfp4 import BLOCK, Packed, unpack
 from prescreen.sizing import MOST_DECODED
 
 NAME = "grouped"
+ALIGNED = 8  # grouped products want rows of a multiple of 16 bytes
 
 
 def _slices(packed: Packed) -> list[Packed]:
-    """The weight cut along its outputs, so that no more than `MOST_DECODED` values are decoded at a time."""
+    """The weight cut along its outputs, so that about `MOST_DECODED` values are decoded at a time."""
     experts, outputs, blocks = packed.scales.shape
     count = -(-experts * outputs * blocks * BLOCK // MOST_DECODED)
-    return [Packed(*part) for part in zip(*(t.chunk(count, 1) for t in packed), strict=True)]
+    width = -(-outputs // count // ALIGNED) * ALIGNED
+    return [Packed(*part) for part in zip(*(t.split(width, 1) for t in packed), strict=True)]
 
 
 class _PackedProducts(torch.autograd.Function):
@@ -92,6 +95,8 @@ def forward_grouped(
         if name not in updates:
             return found
         left, right, scale = updates[name]
+        if part.is_cuda and left.shape[-1] % ALIGNED:
+            raise GuardError(f"a card's grouped products want a rank that {ALIGNED} divides; set lora.rank")
         narrow = grouped_mm(part, left.to(part.dtype).contiguous(), offs=ends) * scale
         return found + grouped_mm(narrow, right.to(part.dtype).contiguous(), offs=ends)
 
