@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from prescreen.model.mxfp4 import Packed, decode, encode
+from prescreen.train import rounding
 from prescreen.train.rounding import FEW_TOKENS, gather_statistics, round_compensated, round_nearest
 
 
@@ -32,6 +33,17 @@ def test_compensated_rounding_halves_the_error_of_unseen_tokens(layer):
     assert nearest < ocp
     assert output_error(weight, bias, done.packed, done.bias, unseen) < 0.4 * nearest
     assert done.packed.blocks.shape == (1, 48, 2, 16) and done.packed.scales.dtype == torch.uint8
+
+
+def test_pushing_errors_on_and_sweeping_each_help(layer, monkeypatch):
+    weight, bias, seen, _ = layer
+    errors = []
+    for sweeps in (0, 1, 3):
+        monkeypatch.setattr(rounding, "SWEEPS", sweeps)
+        done = round_compensated(weight, bias, gather_statistics(seen, seen))
+        errors.append(output_error(weight, bias, done.packed, done.bias, seen))
+    nearest = output_error(weight, bias, round_nearest(weight), bias, seen)
+    assert errors[0] < 0.2 * nearest and errors[2] < errors[1] < 0.7 * errors[0]
 
 
 def test_it_makes_up_for_earlier_rounding(layer):

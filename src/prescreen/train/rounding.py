@@ -90,7 +90,7 @@ def round_compensated(weight: Tensor, bias: Tensor, statistics: Statistics) -> R
 def _sweep(chosen: Tensor, exact: Tensor, gram: Tensor, scale: Tensor) -> Tensor:
     """Coordinate descent on the output error, in place: chosen, exact [in + 1, out], scale [in, out] -> codes."""
     size = len(scale)
-    codes = torch.empty(scale.shape, dtype=torch.uint8, device=scale.device)
+    codes = nearest_codes(chosen[:size] / scale)
     slope = gram @ (chosen - exact)
     for start in [*range(0, size + 1, BLOCK)] * SWEEPS:
         part = slice(start, min(start + BLOCK, size + 1))
