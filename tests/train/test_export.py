@@ -160,6 +160,8 @@ def test_an_expert_whose_update_is_zero_keeps_its_bytes(base, data, tmp_path):
             assert torch.equal(before[name][1], after[name][1]), name
     changed = [n for n in before if n.endswith("_blocks") and not torch.equal(before[n][0], after[n][0])]
     assert len(changed) == 4
+    biases = [n for n in before if n.endswith("proj_bias")]
+    assert any(not torch.equal(before[n], after[n]) for n in biases), "a bias takes what rounding leaves"
 
 
 def test_compensated_rounding_drifts_less_and_both_are_reported(base, data, tmp_path):
