@@ -97,7 +97,7 @@ class TransformersEngine:
     def _batch(self, prompts: list[list[int]], grammar: Any, max_tokens: int) -> list[Completion]:
         from prescreen.model.constrain import TurnConstraint
         from prescreen.model.decode import decode
-        from prescreen.model.weights import stop_ids
+        from prescreen.model.tokenizer import stop_ids
 
         constraint = TurnConstraint(len(prompts), self.tokenizer, grammar, self.thinking)
         turns = decode(self.model, prompts, constraint, max_tokens, stop_ids(self.tokenizer))
@@ -105,7 +105,7 @@ class TransformersEngine:
 
     def _read(self, ids: list[int]) -> Completion:
         from prescreen.model.harmony import split_channels
-        from prescreen.model.weights import stop_ids
+        from prescreen.model.tokenizer import stop_ids
 
         stops = set(stop_ids(self.tokenizer))
         end = next((i for i, token in enumerate(ids) if token in stops), None)

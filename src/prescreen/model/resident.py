@@ -16,7 +16,7 @@ from transformers import GptOssConfig, GptOssForCausalLM
 from prescreen.errors import WeightsError
 from prescreen.model.experts import WEIGHTS, register_experts
 from prescreen.model.mxfp4 import Packed
-from prescreen.model.weights import check_folder, settle
+from prescreen.model.weights import check_folder, load_dense, settle
 
 PARTS = ("blocks", "scales")
 
@@ -54,6 +54,12 @@ def fill_resident(
     model.model.rotary_emb = type(model.model.rotary_emb)(config).to(model.lm_head.weight.device)
     model.set_experts_implementation(register_experts())
     return settle(model)
+
+
+def load_stored(folder: Path, dtype: torch.dtype = torch.float32) -> GptOssForCausalLM:
+    """A checkpoint as it is stored: MXFP4 experts stay packed, dense ones dense."""
+    packed = getattr(check_folder(folder), "quantization_config", None) is not None
+    return load_resident(folder, dtype) if packed else load_dense(folder, dtype)
 
 
 def _read_tensors(folder: Path, device: str) -> Iterator[tuple[str, Tensor]]:

@@ -9,7 +9,7 @@ factors, their names, saving, merging and switching off; this changes the arithm
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from peft.tuners.lora.layer import ParamWrapper
+from peft.tuners.lora.layer import Linear, ParamWrapper
 from torch import Tensor, nn
 
 from prescreen.model import experts, grouped
@@ -42,6 +42,20 @@ def find_factors(outer: ParamWrapper, adapter: str) -> Mapping[str, Factors]:
 def unwrap(model: nn.Module) -> Any:
     """The causal model itself, with or without an adapter around it."""
     return model.get_base_model() if hasattr(model, "get_base_model") else model
+
+
+def merged_tensors(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    """All tensors of the causal model but the experts' own, by its plain names, with the adapter in them."""
+    inner = unwrap(model)
+    deltas = {
+        f"{name}.weight": module.get_delta_weight(module.active_adapters[0])
+        for name, module in inner.named_modules()
+        if isinstance(module, Linear)
+    }
+    for name, tensor in inner.state_dict().items():
+        plain = name.replace(".base_layer", "")
+        if "lora_" not in name and ".experts." not in name:
+            yield plain, tensor + deltas[plain] if plain in deltas else tensor
 
 
 def split_expert_adapters(model: nn.Module) -> int:

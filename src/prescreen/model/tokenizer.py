@@ -165,3 +165,8 @@ def load_tokenizer(folder: Path) -> Tokenizer:
     if not path.exists():
         raise WeightsError(f"{folder}: no tokenizer.json; copy the whole model folder, not only the weights")
     return Tokenizer.from_file(str(path))
+
+
+def stop_ids(tokenizer: Tokenizer) -> list[int]:
+    """Tokens that end a generated turn."""
+    return [tokenizer.token_to_id(name) for name in (RETURN, CALL, PAD)]

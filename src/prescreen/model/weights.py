@@ -13,7 +13,6 @@ from typing import Any, Literal, NamedTuple
 
 import torch
 from huggingface_hub.errors import StrictDataclassError
-from safetensors.torch import save_file
 from tokenizers import Tokenizer
 from torch import nn
 from transformers import GptOssConfig, GptOssForCausalLM, Mxfp4Config, PreTrainedTokenizerFast
@@ -21,10 +20,10 @@ from transformers.utils import logging as transformers_logging
 
 from prescreen.errors import GuardError, WeightsError
 from prescreen.model import mxfp4
+from prescreen.model.checkpoint import Shards, write_config, write_generation_config
 from prescreen.model.experts import WEIGHTS
 from prescreen.model.files import TWIN, locate_model
-from prescreen.model.tokenizer import CALL, PAD, RETURN, build_tokenizer, load_tokenizer
-from prescreen.run import write_json
+from prescreen.model.tokenizer import PAD, RETURN, build_tokenizer, load_tokenizer
 
 LoadBase = Callable[[Path, torch.dtype, str], GptOssForCausalLM]  # folder, precision, device
 
@@ -158,42 +157,27 @@ def save_model(
 
 def _save_mxfp4(model: GptOssForCausalLM, folder: Path) -> dict[str, torch.Tensor]:
     """Write openai's layout: experts as blocks and scales, all else bf16. Returns what a reader must see."""
-    stored: dict[str, torch.Tensor] = {}
+    shards = Shards(folder)
     expected: dict[str, torch.Tensor] = {}
     for name, tensor in model.state_dict().items():
         if ".experts." in name and name.endswith(WEIGHTS):
             if tensor.shape[1] % mxfp4.BLOCK:
                 raise GuardError(f"{name}: {tensor.shape[1]} rows; MXFP4 needs a multiple of {mxfp4.BLOCK}")
             packed = mxfp4.encode(tensor)
-            stored[f"{name}_blocks"], stored[f"{name}_scales"] = (t.contiguous() for t in packed)
+            shards.add_packed(name, packed)
             expected[name] = mxfp4.decode(packed)
         else:
-            stored[name] = expected[name] = tensor.detach().to(torch.bfloat16).contiguous()
-    save_file(stored, folder / "model.safetensors", metadata={"format": "pt"})
-    config = json.loads(model.config.to_json_string(use_diff=False))
-    config["dtype"] = "bfloat16"
-    config["architectures"] = ["GptOssForCausalLM"]
-    config["quantization_config"] = {
-        "quant_method": "mxfp4",
-        "modules_to_not_convert": [
-            "model.layers.*.self_attn",
-            "model.layers.*.mlp.router",
-            "model.embed_tokens",
-            "lm_head",
-        ],
-    }
-    write_json(folder / "config.json", config)
+            shards.add_dense(name, tensor)
+            expected[name] = tensor.detach().to(torch.bfloat16)
+    shards.close()
+    write_config(model.config, folder)
     return expected
 
 
 def save_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:
-    """Write tokenizer files that stock transformers, vLLM and llama.cpp's converter read."""
+    """Write tokenizer and stop tokens as stock transformers, vLLM and llama.cpp's converter read them."""
     tokenizer.encode_special_tokens = False
     PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, eos_token=RETURN, pad_token=PAD, bos_token="<|startoftext|>"
     ).save_pretrained(folder)
-
-
-def stop_ids(tokenizer: Tokenizer) -> list[int]:
-    """Tokens that end a generated turn."""
-    return [tokenizer.token_to_id(name) for name in (RETURN, CALL, PAD)]
+    write_generation_config(tokenizer, folder)
