@@ -56,10 +56,10 @@ def fill_resident(
     return settle(model)
 
 
-def load_stored(folder: Path, dtype: torch.dtype = torch.float32) -> GptOssForCausalLM:
+def load_stored(folder: Path, dtype: torch.dtype = torch.float32, device: str = "cpu") -> GptOssForCausalLM:
     """A checkpoint as it is stored: MXFP4 experts stay packed, dense ones dense."""
     packed = getattr(check_folder(folder), "quantization_config", None) is not None
-    return load_resident(folder, dtype) if packed else load_dense(folder, dtype)
+    return (load_resident if packed else load_dense)(folder, dtype, device)
 
 
 def _read_tensors(folder: Path, device: str) -> Iterator[tuple[str, Tensor]]:
