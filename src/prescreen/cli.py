@@ -190,6 +190,16 @@ def evaluate(
     print(f"predictions and metrics are in {out}")
 
 
+@app.command()
+def plan(
+    claim: Annotated[str, typer.Option(help='What is to be proved, e.g. "missed emergencies <= 1%".')],
+) -> None:
+    """Say how many cases a claim takes, before anybody collects them."""
+    from prescreen.evals.planning import print_plan, read_claim
+
+    print_plan(read_claim(claim))
+
+
 def main() -> None:
     """Entry point: a fault of the input is one sentence, never a traceback (PRESCREEN_DEBUG=1 shows it)."""
     for name, value in ENVIRONMENT.items():
