@@ -58,6 +58,8 @@ def compare_systems(
 
 
 def read_measure(metrics: Mapping[str, Any], suite: str, system: str, view: str, metric: str) -> Measure | None:
-    """One figure of metrics.json, None where it was not measured."""
+    """One figure of a suite or a task in metrics.json, None where it was not measured; a task has no views."""
     row = metrics["suites"].get(suite, {}).get("systems", {}).get(system, {}).get(view, {}).get(metric)
+    if suite in metrics.get("tasks", {}):
+        row = metrics["tasks"][suite]["systems"].get(system, {}).get(metric)
     return None if row is None else Measure.from_json(row)

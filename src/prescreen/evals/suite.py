@@ -9,14 +9,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, field_validator
 
 from prescreen.clinic.case import Case
-from prescreen.config import Recipe, digest
-from prescreen.errors import RunError
+from prescreen.config import Recipe
+from prescreen.evals import tasks
 from prescreen.evals.baselines import predict_baselines
 from prescreen.evals.drafting import Advance, Cache, draft_suite, hash_run_weights, hash_weights
 from prescreen.evals.glossary import SYSTEMS
+from prescreen.evals.held_out import BANK, Suites, load_cases
 from prescreen.evals.page import write_page
 from prescreen.evals.parallel import Job, draft_ahead
 from prescreen.evals.prediction import Prediction, write_predictions
@@ -24,14 +25,13 @@ from prescreen.evals.progress import show_progress
 from prescreen.evals.scoring import compare_systems, score_system
 from prescreen.evals.table import print_metrics
 from prescreen.model.files import locate_model
-from prescreen.run import Run, read_jsonl, write_json
+from prescreen.run import Run, write_json
 
 if TYPE_CHECKING:
     from prescreen.model.draft import Drafted
     from prescreen.model.engine import Engine
 
 Load = Callable[[str], "Engine"]
-Suites = dict[str, list[Case]]
 Predictions = dict[str, dict[str, list[Prediction]]]
 ORDER = ("base", "cpt", "sft", "instruct", "dpo")
 
@@ -45,13 +45,26 @@ class EvalsRecipe(Recipe):
 
     stage: Literal["evals"]
     label: Literal["plumbing", "candidate"] = Field(description="plumbing: a tiny model, no clinical meaning")
-    suites: tuple[str, ...] = Field(min_length=1, description="test suites of the data run")
+    suites: tuple[str, ...] = Field(
+        min_length=1, description="test suites of the data run, and `bank`, the project's own cases"
+    )
+    tasks: tuple[str, ...] = Field(
+        (), description="what models are put to beside the suites, as docs/metrics.md lists"
+    )
     train_cases: str = Field("train/cases.jsonl", description="the data run's file that comparators learn from")
     weights: dict[str, str] = Field({}, description="systems that are no run: name to model folder, or twin")
     max_cases: PositiveInt | None = Field(None, description="sample at most so many cases of each suite")
     batch_size: PositiveInt = Field(32, description="cases drafted at once; only speed depends on it")
     workers: PositiveInt = Field(1, description="models drafted at once, a process each; for small models on a CPU")
     thinking: PositiveInt = Field(96, description="tokens a model may think before it must write the report")
+
+    @field_validator("tasks")
+    @classmethod
+    def _tasks_are_known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if name not in tasks.TASKS:
+                raise ValueError(f"unknown task {name!r}; known: {', '.join(tasks.TASKS)}")
+        return names
 
     def external(self) -> list[Path]:
         return [locate_model(where) for where in self.weights.values()]
@@ -63,7 +76,7 @@ def main(recipe: EvalsRecipe, run: Run) -> None:
 
     if recipe.workers > 1:
         suites, _ = load_cases(recipe, run.inputs["data"].folder)
-        cases = [case.model_dump_json() for found in suites.values() for case in found]
+        cases = [case.model_dump_json() for name, found in suites.items() if name != BANK for case in found]
         settings, cache = {"thinking": recipe.thinking}, run.folder.parent / "cache"
         jobs = [
             Job(model["folder"], model["weights"], cache, settings, recipe.batch_size, cases)
@@ -84,12 +97,19 @@ def evaluate(recipe: EvalsRecipe, run: Run, load: Load) -> None:
         suite: predict_baselines(cases, train, seed=recipe.seed) for suite, cases in suites.items()
     }
     models = find_models(recipe, run)
+    cache = run.folder.parent / "cache"
+    drafted_suites = {name: cases for name, cases in suites.items() if name != BANK}
     for system, model in models.items():
-        memory = Cache(run.folder.parent / "cache", model["weights"], {"thinking": recipe.thinking})
-        drafted = draft_model(SYSTEMS.get(system, system), model["folder"], suites, memory, load)
-        for suite in suites:
+        memory = Cache(cache, model["weights"], {"thinking": recipe.thinking})
+        drafted = draft_model(SYSTEMS.get(system, system), model["folder"], drafted_suites, memory, load)
+        for suite in drafted_suites:
             predictions[suite][system] = drafted[suite]
+    done = ask_more(recipe, models, suites.get(BANK, []), cache, load)
+    if BANK in suites:
+        predictions[BANK] |= {system: answers.levels for system, answers in done.items()}
     metrics = score_all(recipe, suites, predictions)
+    metrics["tasks"] = tasks.to_json(done)
+    tasks.write_items(run.folder / "tasks", done)
     metrics |= {"data": run.inputs["data"].name, "models": models}
     metrics["perplexity"] = read_perplexity(run)
     for suite, by_system in predictions.items():
@@ -99,7 +119,33 @@ def evaluate(recipe: EvalsRecipe, run: Run, load: Load) -> None:
     page = write_page(run.folder)
     print_metrics(metrics)
     outputs = [run.folder / "predictions", run.folder / "metrics.json", page]
+    outputs += [run.folder / "tasks"] if metrics["tasks"] else []
     run.finish(outputs, {"label": recipe.label, "table": summarise(metrics), "report": page.name})
+
+
+def ask_more(
+    recipe: EvalsRecipe, models: dict[str, dict[str, str]], bank: Sequence[Case], cache: Path, load: Load
+) -> dict[str, tasks.Done]:
+    """The bank's levels and the tasks of every model, several models at once where the recipe says so."""
+    if not bank and not recipe.tasks:
+        return {}
+    texts = tuple(case.model_dump_json() for case in bank)
+    settings = {"thinking": recipe.thinking}
+    works = [
+        tasks.Work(
+            system,
+            model["folder"],
+            model["weights"],
+            cache,
+            settings,
+            recipe.batch_size,
+            recipe.seed,
+            texts,
+            recipe.tasks,
+        )
+        for system, model in models.items()
+    ]
+    return tasks.run_all(works, recipe.workers, load)
 
 
 def read_perplexity(run: Run) -> dict[str, dict[str, float]]:
@@ -108,30 +154,6 @@ def read_perplexity(run: Run) -> dict[str, dict[str, float]]:
     first = next(iter(measured.values()), {})
     base = {"base": first["perplexity_before"]} if first and "base" not in measured else {}
     return base | {name: metrics["perplexity"] for name, metrics in measured.items()}
-
-
-def load_cases(recipe: EvalsRecipe, data: Path) -> tuple[Suites, list[Case]]:
-    """The suites that are there, and the training cases of the comparators."""
-    suites = {name: load_suite(data, name, recipe) for name in recipe.suites if has_suite(data, name)}
-    if not suites:
-        raise RunError(f"{data}/test: holds none of the suites {', '.join(recipe.suites)}; correct the recipe")
-    path = data / recipe.train_cases
-    if not path.exists():
-        raise RunError(f"{path}: no such file in the data run; run the data stage again or correct train_cases")
-    return suites, [Case.model_validate(row) for row in read_jsonl(path)]
-
-
-def has_suite(data: Path, name: str) -> bool:
-    return (data / "test" / f"{name}.jsonl").exists()
-
-
-def load_suite(data: Path, name: str, recipe: EvalsRecipe) -> list[Case]:
-    """A suite's cases; with `max_cases` a sample that depends on the case ids alone, so it is stable."""
-    cases = [Case.model_validate(row) for row in read_jsonl(data / "test" / f"{name}.jsonl")]
-    if recipe.max_cases is None or len(cases) <= recipe.max_cases:
-        return cases
-    chosen = set(sorted((digest([recipe.seed, case.id]), case.id) for case in cases)[: recipe.max_cases])
-    return [case for case in cases if (digest([recipe.seed, case.id]), case.id) in chosen]
 
 
 def find_models(recipe: EvalsRecipe, run: Run) -> dict[str, dict[str, str]]:

@@ -27,6 +27,8 @@ def print_metrics(metrics: Mapping[str, Any], console: Console | None = None) ->
     columns = (*COLUMNS, *MORE_COLUMNS) if console.width >= WIDE else COLUMNS
     for suite, scores in metrics["suites"].items():
         console.print(build_table(suite, scores, columns, plumbing=plumbing))
+    for task in metrics.get("tasks", {}).values():
+        console.print(build_task(task))
     if metrics.get("perplexity"):
         console.print(build_perplexity(metrics["perplexity"]))
     for suite in metrics.get("skipped", []):
@@ -54,6 +56,18 @@ def build_table(suite: str, scores: Mapping[str, Any], columns: Sequence[str], *
                 cells = [format_cell(by_view[view].get(metric)).replace(" [", "\n[") for metric in columns]
                 table.add_row(f"  {SHORT.get(system, system)}", *(escape(cell) for cell in cells))
         table.add_section()
+    return table
+
+
+def build_task(task: Mapping[str, Any]) -> Table:
+    """One task: figures in rows, systems in columns."""
+    table = Table(title=task["title"], title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("")
+    for system in task["systems"]:
+        table.add_column(SHORT.get(system, system), justify="right")
+    for metric in dict.fromkeys(name for row in task["systems"].values() for name in row):
+        cells = [format_cell(row.get(metric)).replace(" [", "\n[") for row in task["systems"].values()]
+        table.add_row(GLOSSARY[metric].title, *(escape(cell) for cell in cells))
     return table
 
 

@@ -21,7 +21,7 @@ class Check(Strict):
     """One threshold. proof `bound`: the one-sided 95 % bound keeps the limit; `figure`: the figure does."""
 
     say: str = Field(description="the requirement in one sentence a clinician would sign")
-    suite: str = Field(description="which test suite")
+    suite: str = Field(description="which test suite or task")
     metric: str = Field(description="which figure, by its name in docs/metrics.md")
     view: View = Field("served", description="alone: the model's own priority; served: behind the rules")
     at_most: float | None = Field(None, description="limit of a harm, 0.02 for 2 %")

@@ -1,0 +1,79 @@
+"""An engine that remembers: the same question to the same weights is answered from a file.
+
+A second evaluation, or an interrupted one, asks only what is new, however many turns a task takes. A crash is not
+remembered. Knows questions and answers, not what they are for.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from prescreen.config import digest
+from prescreen.evals.drafting import CODE
+from prescreen.model.harmony import PINNED_DATE
+from prescreen.run import PACKAGE, hash_file, write_lines
+
+if TYPE_CHECKING:
+    from prescreen.model.engine import Completion, Engine, Progress
+    from prescreen.model.harmony import Message
+
+PIECE = 128  # questions between two saves
+
+
+@cache
+def _hash_asking() -> str:
+    """The pinned date and the code between a question and its answer."""
+    return digest([PINNED_DATE, [hash_file(PACKAGE / "model" / f"{name}.py") for name in CODE]])
+
+
+class RememberingEngine:
+    """Answers from `folder` what these weights have answered before; `load` makes the engine when it is needed."""
+
+    def __init__(
+        self, folder: Path, weights: str, settings: Mapping[str, Any], load: "Callable[[], Engine]"
+    ) -> None:
+        self.name = weights[:16]
+        self.path = folder / f"replies-{self.name}.jsonl"
+        self.settings, self._load = dict(settings), load
+        self._engine: Engine | None = None
+        self.rows: dict[str, list[Any]] = {}
+        if self.path.exists():
+            for line in self.path.read_text(encoding="utf-8").splitlines():
+                key, *row = json.loads(line)
+                self.rows[key] = row
+
+    def generate(
+        self,
+        prompts: "Sequence[list[Message]]",
+        *,
+        schema: dict[str, Any] | None = None,
+        max_tokens: int = 640,
+        progress: "Progress | None" = None,
+    ) -> "list[Completion]":
+        from prescreen.model.engine import Completion
+
+        about = [schema, max_tokens, self.settings, _hash_asking()]
+        keys = [digest([messages, *about]) for messages in prompts]
+        answers = {key: Completion(*self.rows[key]) for key in keys if key in self.rows}
+        if progress:
+            progress(sum(key in answers for key in keys))
+        new = list({key: i for i, key in enumerate(keys) if key not in answers}.values())
+        for start in range(0, len(new), PIECE):
+            piece = new[start : start + PIECE]
+            found = self._ask([prompts[i] for i in piece], schema, max_tokens, progress)
+            answers.update(zip((keys[i] for i in piece), found, strict=True))
+            self._keep({keys[i]: answers[keys[i]] for i in piece})
+        return [answers[key] for key in keys]
+
+    def _ask(self, prompts: Any, schema: Any, max_tokens: int, progress: "Progress | None") -> "list[Completion]":
+        if self._engine is None:
+            self._engine = self._load()
+        return self._engine.generate(prompts, schema=schema, max_tokens=max_tokens, progress=progress)
+
+    def _keep(self, new: "Mapping[str, Completion]") -> None:
+        self.rows.update({key: list(answer) for key, answer in new.items() if answer.finish != "error"})
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with write_lines(self.path) as handle:
+            handle.writelines(json.dumps([key, *row], ensure_ascii=False) + "\n" for key, row in self.rows.items())

@@ -1,0 +1,54 @@
+"""A task: something a model is asked beyond the test suites, and how its answers are judged.
+
+A task talks to an engine as often as it likes and returns figures by name with one row of evidence for each item:
+what was asked, what came back and why it counted. The registry is `evals.tasks`.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from prescreen.evals.rate import Measure, Rate
+
+if TYPE_CHECKING:
+    from prescreen.model.engine import Engine
+
+Verdict = Literal["right", "wrong", "no_answer", "unscored", "errored"]
+
+
+class Item(NamedTuple):
+    """One question, answer and verdict for one metric; `right` means what the metric counts."""
+
+    id: str
+    metric: str
+    verdict: Verdict
+    asked: str = ""
+    answered: str = ""
+    why: str = ""
+
+
+class Found(NamedTuple):
+    """What a task found about one model."""
+
+    measures: Mapping[str, Measure]
+    items: Sequence[Item]
+
+
+class Task(NamedTuple):
+    """`run(engine, seed)` asks and judges. `size` says how many items there are, for the progress bar."""
+
+    title: str
+    run: "Callable[[Engine, int], Found]"
+
+
+def count_items(items: Sequence[Item], harms: frozenset[str] = frozenset()) -> dict[str, Measure]:
+    """A rate for each metric of some items. The failures of a harm are what it counts, of a success the rest."""
+    measures = {}
+    for metric in dict.fromkeys(item.metric for item in items):
+        own = [item for item in items if item.metric == metric]
+        counts = {verdict: sum(item.verdict == verdict for item in own) for verdict in _VERDICTS}
+        bad = ("right",) if metric in harms else ("wrong", "no_answer", "errored")
+        measures[metric] = Measure(Rate(**counts), tuple(item.id for item in own if item.verdict in bad))
+    return measures
+
+
+_VERDICTS: tuple[Verdict, ...] = ("right", "wrong", "no_answer", "unscored", "errored")
