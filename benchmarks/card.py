@@ -8,7 +8,8 @@ Before anything is timed, a model of two layers at true width must give the grad
 document at a time as well as plain bf16 does. Each job is a process of its own: its peak is the allocator's. Every
 trainer first runs a few steps that are not timed, so that compilers and caches are warm. Useful tokens are those of
 the documents: padding does not count. Random weights route tokens nearly evenly, which is kind to all; `skewed` has
-router biases drawn from N(0, 1). They say nothing about quality. Without a card only the small shape runs, slowly.
+router biases drawn from N(0, 1). They say nothing about quality. Without a card the small shape runs, slowly, and
+of the true one only the arithmetic is written down.
 """
 
 import argparse
@@ -25,19 +26,28 @@ from typing import Any
 from contenders import build_trl, train_ours
 from record import write_record
 
+from prescreen.devices import Device, find_speed
 from prescreen.sizing import GIB, GPT_OSS_20B, Plan, estimate
+from prescreen.work import count_step
 
-SMALL = dict(zip(GPT_OSS_20B, (64, 64, 2, 8, 2, 16, 8, 2, 8192), strict=True))
+SMALL = dict(zip(GPT_OSS_20B, (64, 64, 2, 8, 2, 16, 8, 2, 8192, 128), strict=True))
 JOBS: dict[str, dict[str, Any]] = {
-    "sft": {"task": "sft", "row": 16384},
-    "sft, one layer recomputed at a time": {"task": "sft", "row": 16384, "recompute": "full"},
-    "sft, MXFP4": {"task": "sft", "row": 16384, "packed": True},
-    "sft, skewed": {"task": "sft", "row": 16384, "skewed": True},
-    "sft, attention only": {"task": "sft", "row": 16384, "train": "attention"},
-    "sft, MXFP4, 2k row": {"task": "sft", "row": 2048, "packed": True, "recompute": "full", "count": 64},
+    "sft": {"task": "sft", "row": 8192, "recompute": "selective"},
+    "sft, skewed": {"task": "sft", "row": 8192, "recompute": "selective", "skewed": True},
+    "sft, attention only": {"task": "sft", "row": 8192, "recompute": "selective", "train": "attention"},
+    "sft, 16k row": {"task": "sft", "row": 16384, "recompute": "full"},
+    "sft, 16k row, MXFP4": {"task": "sft", "row": 16384, "recompute": "full", "packed": True},
+    "sft, 2k row, MXFP4": {
+        "task": "sft",
+        "row": 2048,
+        "recompute": "full",
+        "packed": True,
+        "count": 64,
+        "most": 2048,
+    },
     "sft, 64k document": {"task": "sft", "row": 65536, "recompute": "full", "long": 65536, "count": 4},
     "sft, TRL": {"task": "sft", "contender": "trl", "batch": 4, "experts": "grouped_mm", "count": 64},
-    "dpo": {"task": "dpo", "row": 16384, "count": 64},
+    "dpo": {"task": "dpo", "row": 8192, "recompute": "selective", "count": 64},
     "dpo, TRL": {"task": "dpo", "contender": "trl", "batch": 4, "experts": "grouped_mm", "count": 16},
 }
 WARM = 8  # documents or pairs of the steps that are not timed
@@ -60,7 +70,7 @@ def make_model(sizes: dict[str, int], device: str, dtype: Any, packed: bool, ske
 
     torch.manual_seed(0)
     config = GptOssConfig(
-        **sizes, sliding_window=128, max_position_embeddings=131072, pad_token_id=0, eos_token_id=1,
+        **sizes, max_position_embeddings=131072, pad_token_id=0, eos_token_id=1,
         layer_types=["sliding_attention", "full_attention"] * (sizes["num_hidden_layers"] // 2),
         router_aux_loss_coef=0.0, output_router_logits=False,
     )  # fmt: skip
@@ -90,8 +100,8 @@ def make_model(sizes: dict[str, int], device: str, dtype: Any, packed: bool, ske
     return model
 
 
-def draw(count: int, vocabulary: int, task: str, long: int) -> list[Any]:
-    """Log-normal lengths, median 450, at most 4,096, the last third trained; pairs share their prompt."""
+def draw(count: int, vocabulary: int, task: str, long: int = 0, most: int = 4096) -> list[Any]:
+    """Log-normal lengths, median 450, at most `most`, the last third trained; pairs share their prompt."""
     from prescreen.model.loss import IGNORE
     from prescreen.train.sharing import Document
 
@@ -102,7 +112,7 @@ def draw(count: int, vocabulary: int, task: str, long: int) -> list[Any]:
 
     units = []
     for _ in range(count):
-        length = long or max(24, min(4096, int(rng.lognormvariate(6.1, 0.7))))
+        length = long or max(24, min(most, int(rng.lognormvariate(6.1, 0.7))))
         prompt = ids(length - length // 3)
         answers = [ids(length // 3) for _ in range(2 if task == "dpo" else 1)]
         units.append([Document(prompt + a, [IGNORE] * len(prompt) + a) for a in answers])
@@ -129,7 +139,9 @@ def run_job(job: dict[str, Any]) -> None:
     import torch
 
     begun = begin(job)
-    units = draw(job.get("count", 192), begun.sizes["vocab_size"], job["task"], job.get("long", 0))
+    units = draw(
+        job.get("count", 192), begun.sizes["vocab_size"], job["task"], job.get("long", 0), job.get("most", 4096)
+    )
     setting = {"row": job.get("row"), "recompute": job.get("recompute", "none")}
     on_card = torch.cuda.is_available()
 
@@ -169,7 +181,7 @@ def check_gradients(shape: str) -> dict[str, float]:
     from prescreen.train.packing import PackedRows
     from prescreen.train.trainer import use_packed_attention
 
-    units = draw(4, describe(shape)["vocab_size"], "sft", 0)
+    units = draw(4, describe(shape)["vocab_size"], "sft")
 
     def gradients(dtype: Any, packed_rows: bool) -> Any:
         begun = begin({"shape": shape, **({"dtype": dtype} if dtype else {})}, layers=2)
@@ -200,25 +212,37 @@ def check_gradients(shape: str) -> dict[str, float]:
     return far
 
 
-def predict(job: dict[str, Any]) -> int:
-    """What `doctor` would say of our own jobs, the CUDA context left out as the allocator leaves it out."""
+def predict(job: dict[str, Any]) -> dict[str, Any]:
+    """What `doctor` would say of our own jobs: peak without the CUDA context, as the allocator counts, and speed.
+
+    Speed is arithmetic over the share of an H100's published peak that `doctor` assumes, decoding left out.
+    """
     plan = Plan(
         job["row"], "bfloat16", job.get("train", "experts"), 8, job.get("packed", False),
-        job.get("recompute", "none"),
+        job.get("recompute", "none"), job["task"] == "dpo",
     )  # fmt: skip
-    memory = estimate(describe(job["shape"]), plan)
-    return memory.peak - memory.runtime
+    sizes = describe(job["shape"])
+    memory = estimate(sizes, plan)
+    flop = count_step(sizes, plan, job.get("long", 600), labelled=0.33)
+    speed = find_speed(Device("NVIDIA H100 80GB HBM3", 0, True))
+    assert speed is not None
+    return {
+        "predicted": memory.peak - memory.runtime,
+        "gflop_per_token": round(flop / 1e9, 2),
+        "predicted_tokens_per_s": round(speed.products / flop),
+        "basis": speed.basis,
+    }
 
 
 def print_table(found: dict[str, dict[str, Any]]) -> None:
     """Useful tokens and pairs a second, peak beside its prediction."""
     print("| job | tokens/s | units/s | peak GiB | predicted GiB |\n| --- | --- | --- | --- | --- |")
     for name, one in found.items():
-        if "failed" in one:
-            print(f"| {name} | failed: {one['failed']} | | | |")
+        predicted = f"{one['predicted'] / GIB:.1f}" if "predicted" in one else ""
+        if "seconds" not in one:
+            print(f"| {name} | {one.get('failed', 'not measured')} | | | {predicted} |")
             continue
         speed = f"{one['tokens'] / one['seconds']:.0f} | {one['units'] / one['seconds']:.2f}"
-        predicted = f"{one['predicted'] / GIB:.1f}" if "predicted" in one else ""
         print(f"| {name} | {speed} | {one['peak'] / GIB:.1f} | {predicted} |")
 
 
@@ -233,16 +257,18 @@ def main() -> None:
         return
     import torch
 
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
-    far = check_gradients(chosen.shape)
+    on_card = torch.cuda.is_available()
+    device = torch.cuda.get_device_name() if on_card else "cpu"
+    measures = on_card or chosen.shape == "small"
+    far = check_gradients(chosen.shape) if measures else "not measured: no card"
     print(f"{device}: gradients against fp32, relative: {far}", flush=True)
     found = {}
     for name, job in JOBS.items():
-        if name.startswith(tuple(chosen.only)) and (torch.cuda.is_available() or "long" not in job):
+        if name.startswith(tuple(chosen.only)):
             job = {**job, "shape": chosen.shape}
-            found[name] = start_job(job)
-            if "contender" not in job:
-                found[name]["predicted"] = predict(job)
+            possible = measures and (on_card or "long" not in job)
+            found[name] = start_job(job) if possible else {"not measured": "no card" if not on_card else "too long"}
+            found[name] |= {} if "contender" in job else predict(job)
             print(name, found[name], flush=True)
     packages = ("torch", "transformers", "trl", "peft")
     path = write_record(f"card-{chosen.shape}", packages, card=device, gradients=far, jobs=found)
