@@ -99,6 +99,11 @@ def test_risk_coverage_by_hand() -> None:
     assert figures["ece"].figure.n == 10
 
 
+def test_too_sure_and_too_shy_do_not_cancel() -> None:
+    points = [Point(1.0, True)] * 5 + [Point(1.0, False)] * 5 + [Point(0.4, True)] * 9 + [Point(0.4, False)]
+    assert score_confidence(points, 0)["ece"].value == pytest.approx(0.5)
+
+
 def test_confidence_that_ranks_backwards_is_worse_than_none() -> None:
     honest = [Point(1.0, True)] * 10 + [Point(0.4, False)] * 10
     backwards = [Point(1.0, False)] * 10 + [Point(0.4, True)] * 10
