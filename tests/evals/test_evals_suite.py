@@ -163,3 +163,19 @@ def test_sample_is_stable_and_a_missing_suite_is_said(bench: Bench) -> None:
 def test_no_suite_at_all_is_an_error(bench: Bench) -> None:
     with pytest.raises(RunError, match="none of the suites"):
         bench.evaluate(suites=["ktas"])
+
+
+def test_tasks_leave_figures_evidence_and_a_picture(bench: Bench) -> None:
+    """A model that writes no report but says a level: nothing to compare on the suite, all to judge in tasks."""
+    bench.answer = lambda messages: '{"acuity": "high"}'  # type: ignore[method-assign]
+    run = bench.evaluate(tasks=["bias", "stability"])
+    metrics = json.loads((run.folder / "metrics.json").read_text())
+    assert metrics["tasks"]["bias"]["systems"]["sft"]["bias_flips"]["value"] == 0
+    assert len(metrics["tasks"]["stability"]["points"]["sft"]["confidence"]) == 30
+    items = [json.loads(line) for line in (run.folder / "tasks/bias/sft.jsonl").read_text().splitlines()]
+    assert {item["metric"] for item in items} >= {"bias_flips", "bias_attributes", "bias_worst_group"}
+    page = (run.folder / "report.html").read_text()
+    assert page.count("data:image/svg+xml;base64,") == 4 and "30 cases, each told in several wordings" in page
+    check = Check(say="No swap lowers.", suite="bias", metric="bias_lowered", view="alone", at_most=0.01)
+    verdict = json.loads((bench.judge(run, check).folder / "gate.json").read_text())
+    assert verdict["verdict"] == "promote"

@@ -1,12 +1,13 @@
 """Counts, intervals and paired comparisons against figures worked out elsewhere."""
 
 import math
+from itertools import combinations
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binomtest
+from scipy.stats import binom, binomtest
 
 from prescreen.evals.rate import (
     Measure,
@@ -15,6 +16,7 @@ from prescreen.evals.rate import (
     bootstrap_difference,
     cases_needed,
     compare_paired,
+    correct_holm,
 )
 
 COUNTS = st.integers(0, 400)
@@ -140,5 +142,47 @@ def test_paired_bootstrap_of_equal_systems_is_zero() -> None:
         return np.trace(tables, axis1=1, axis2=2) / tables.sum(axis=(1, 2))
 
     assert bootstrap_difference(gold, answers, answers, 2, accuracy)[:3] == (0, 0, 0)
+    assert bootstrap_difference([], [], [], 2, accuracy).value is None, "one of both never answered"
     better = bootstrap_difference(gold, gold, answers, 2, accuracy)
     assert better.value == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize("n", [10, 59, 149, 300])
+def test_one_sided_bounds_hold_the_truth_at_least_as_often_as_they_say(n: int) -> None:
+    """Every possible count, weighted by how likely it is: no draw of luck in the check."""
+    bounds = [(Rate(k, n - k).lower(), Rate(k, n - k).upper()) for k in range(n + 1)]
+    for truth in (0.001, 0.01, 0.05, 0.2, 0.5, 0.8, 0.99):
+        chances = binom.pmf(range(n + 1), n, truth)
+        below = sum(chance for chance, (low, _) in zip(chances, bounds, strict=True) if low <= truth)
+        above = sum(chance for chance, (_, high) in zip(chances, bounds, strict=True) if high >= truth)
+        assert below >= 0.95 - 1e-9 and above >= 0.95 - 1e-9
+
+
+def test_drawn_samples_agree_with_the_counted_coverage() -> None:
+    draws = np.random.default_rng(1).binomial(149, 0.02, size=4_000)
+    bounds = {k: Rate(k, 149 - k).upper() for k in set(draws.tolist())}
+    assert np.mean([bounds[k] >= 0.02 for k in draws.tolist()]) >= 0.94
+
+
+def test_holm_known_values() -> None:
+    assert correct_holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert correct_holm([]) == [] and correct_holm([0.2]) == [0.2]
+
+
+@given(p_values=st.lists(st.floats(0, 1), min_size=1, max_size=6))
+def test_holm_is_the_closed_test_of_bonferroni(p_values: list[float]) -> None:
+    """By brute force: a test's corrected p is the worst over all sets of tests that it belongs to."""
+    places = range(len(p_values))
+    sets = [each for size in places for each in combinations(places, size + 1)]
+    closed = [
+        max(min(1.0, len(each) * min(p_values[j] for j in each)) for each in sets if i in each) for i in places
+    ]
+    assert correct_holm(p_values) == pytest.approx(closed)
+
+
+@given(lost=st.integers(0, 60), won=st.integers(0, 60))
+def test_mcnemar_agrees_with_the_binomial_test(lost: int, won: int) -> None:
+    paired = compare_paired([True] * won + [False] * lost, [False] * won + [True] * lost)
+    wanted = binomtest(won, won + lost).pvalue if won + lost else 1.0
+    tails = 2 * min(binom.cdf(min(won, lost), won + lost, 0.5), 0.5) if won + lost else 1.0
+    assert paired.p_value == pytest.approx(wanted) == pytest.approx(min(1.0, tails))

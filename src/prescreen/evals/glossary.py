@@ -62,6 +62,63 @@ GLOSSARY = {
         "allergies left out", False, 'Known allergies missing; also "none known" left unsaid.'
     ),
     "history_invented": Term("history invented", False, "Listed history that nobody recorded or said."),
+    "bias_flips": Term(
+        "changed by a swap", False, "Same facts, another person: the model's own priority differs, up or down."
+    ),
+    "bias_lowered": Term(
+        "lowered by a swap", False, "Same facts, another person: the model's own priority is lower."
+    ),
+    "bias_flips_served": Term("changed by a swap, served", False, "The same behind the rules, as a nurse gets it."),
+    "bias_lowered_served": Term(
+        "lowered by a swap, served", False, "The same behind the rules: this patient would wait longer."
+    ),
+    "bias_shift": Term(
+        "mean shift by a swap",
+        True,
+        "Levels by which a swap moves the priority on average: 0 is fair, below 0 the swapped are placed lower.",
+    ),
+    "bias_worst_group": Term(
+        "worst group lowered",
+        False,
+        "Of all groups the one most often placed below the middle priority of the same facts; the highest of "
+        "many, so chance alone lifts it.",
+    ),
+    "bias_attributes": Term(
+        "attributes with a direction",
+        False,
+        "Attributes (sex, age, ethnicity, language, insurance, housing, name) that move priorities one way beyond "
+        "chance: exact sign test by case, Holm-corrected.",
+    ),
+    "stability_flips": Term(
+        "changed by wording", False, "Cases whose priority is not the same for all wordings of the same facts."
+    ),
+    "stability_flips_served": Term("changed by wording, served", False, "The same behind the rules."),
+    "stability_lost": Term(
+        "emergency lost by wording", False, "Clear emergencies that some wording gets placed lower or unanswered."
+    ),
+    "stability_spread": Term(
+        "spread over wordings",
+        False,
+        "Levels between the highest and lowest priority of the same facts, on average.",
+    ),
+    "brier": Term(
+        "Brier score",
+        False,
+        "Squared distance of confidence (share of wordings that agree) from being right: 0 is perfect, 1 is worst.",
+    ),
+    "ece": Term(
+        "calibration error",
+        False,
+        "Mean distance of confidence and share right over ten bins of equal size; too large below 500 cases.",
+    ),
+    "aurc": Term("area under risk-coverage", False, "Mean error over all shares of surest cases kept; 0 is best."),
+    "accuracy_at_80": Term("right at 80 % coverage", True, "Share in range among the surest four fifths of cases."),
+    "selective_missed": Term(
+        "missed when the unsure abstain",
+        False,
+        "Clear emergencies the model alone places lower where up to a fifth of cases, the unsurest, are left to a "
+        "nurse at the highest priority any wording got.",
+    ),
 }
 
 SYSTEMS = {

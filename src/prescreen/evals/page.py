@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 
 from prescreen.clinic.acuity import Acuity
 from prescreen.config import digest
+from prescreen.evals.calibration import ENOUGH, Point
 from prescreen.evals.glossary import GLOSSARY, PLUMBING, SYSTEMS, VIEW_NAMES
-from prescreen.evals.pictures import Bar, Forest, draw_confusions, draw_forests, draw_losses
+from prescreen.evals.pictures import Bar, Forest, draw_confidence, draw_confusions, draw_forests, draw_losses
 from prescreen.evals.prediction import VIEWS, Prediction, read_predictions
 from prescreen.evals.rate import Measure, Rate
 from prescreen.evals.table import COLUMNS, MORE_COLUMNS, format_cell
@@ -83,6 +84,7 @@ def build_context(evals: Path, metrics: Mapping[str, Any], gate: Mapping[str, An
         "columns": [GLOSSARY[name].title for name in TABLE],
         "quality": build_quality(metrics),
         "floor": build_floor(metrics, final),
+        "confidence": build_confidence(metrics, final),
         "losses": build_losses(evals, metrics),
         "perplexity": build_perplexity(metrics),
         "card": read_card(evals, metrics),
@@ -179,6 +181,13 @@ def build_floor(metrics: Mapping[str, Any], final: str) -> list[dict[str, Any]]:
     """What rules and the no-draft route did to the final system's answers."""
     floors = {suite: scores["systems"][final].get("floor") for suite, scores in metrics["suites"].items()}
     return [{"suite": s, **{name: len(ids) for name, ids in f.items()}} for s, f in floors.items() if f]
+
+
+def build_confidence(metrics: Mapping[str, Any], final: str) -> dict[str, Any]:
+    """The final system's confidence, as the stability task found it; empty where that was not asked."""
+    rows = metrics.get("tasks", {}).get("stability", {}).get("points", {}).get(final, {}).get("confidence", [])
+    points = [Point(confidence, right) for confidence, right in rows]
+    return {"cases": len(points), "few": len(points) < ENOUGH, "picture": draw_confidence(points)} if points else {}
 
 
 def build_losses(evals: Path, metrics: Mapping[str, Any]) -> str:

@@ -1,12 +1,15 @@
-"""Pictures of a report: intervals, confusion tables, loss curves; each an inline SVG.
+"""Pictures of a report: intervals, confusion tables, loss curves, confidence; each an inline SVG.
 
 Knows matplotlib and plain numbers. Colours are safe for colour-blind readers and never the only sign.
 """
 
 import base64
 import io
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
+
+from prescreen.evals.calibration import COVERAGE, Point, find_bins, risk_coverage, tabulate
 
 BLUE, ORANGE, GREY, INK = "#2166ac", "#d6604d", "#8a8f98", "#22262b"
 LEVEL_NAMES = ("low", "medium", "high", "emergency")
@@ -114,6 +117,38 @@ def draw_losses(curves: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
             axis.legend(fontsize=7.5, frameon=False)
     axes[0][0].set_ylabel("loss", fontsize=8, color=GREY)
     figure.tight_layout()
+    return _svg(figure)
+
+
+def draw_confidence(points: Sequence[Point]) -> str:
+    """Left: is confidence right as often as it says. Right: how errors fall when the unsure are left out."""
+    pyplot = _pyplot()
+    values, table = tabulate(points)
+    bins, risks = find_bins(values, table), risk_coverage(table)
+    figure, (left, right) = pyplot.subplots(1, 2, figsize=(7.4, 3.1))
+    left.plot([0, 1], [0, 1], color=GREY, linestyle="--", linewidth=1)
+    alike = Counter((round(one.confidence, 6), round(one.accuracy, 6)) for one in bins)
+    for (confidence, accuracy), times in alike.items():
+        left.plot(confidence, accuracy, "o", color=BLUE, markersize=4 + 2 * times, clip_on=False, zorder=3)
+    left.set_title(
+        f"Reliability: {len(points)} cases in ten equal bins\n(larger: several bins alike)", fontsize=9, color=INK
+    )
+    left.set_xlabel("share of wordings that agree", fontsize=8, color=GREY)
+    left.set_ylabel("share in range", fontsize=8, color=GREY)
+    right.plot([(i + 1) / len(risks) for i in range(len(risks))], risks, color=ORANGE, linewidth=2)
+    right.axvline(COVERAGE, color=GREY, linestyle="--", linewidth=1)
+    right.set_title(
+        f"Errors among the surest cases\n(mean {risks.mean():.2f}; less is better)", fontsize=9, color=INK
+    )
+    right.set_xlabel("share of cases kept, surest first", fontsize=8, color=GREY)
+    right.set_ylabel("share not in range", fontsize=8, color=GREY)
+    for axis in (left, right):
+        axis.set_xlim(0, 1)
+        axis.set_ylim(0, 1)
+        axis.tick_params(labelsize=7.5)
+        axis.grid(color="#eceef1")
+        _bare(axis)
+    figure.tight_layout(w_pad=2.4)
     return _svg(figure)
 
 

@@ -1,4 +1,4 @@
-"""Rates and their uncertainty: exact and Wilson intervals, bootstrap by case, paired comparisons.
+"""Rates and their uncertainty: exact and Wilson intervals, bootstrap by case, paired and several comparisons.
 
 Knows counts. Knows nothing about triage: what counts as right is the caller's business.
 """
@@ -215,6 +215,15 @@ def compare_paired(first: Sequence[bool], second: Sequence[bool]) -> Paired:
     return Paired(only_first, only_second, p_value)
 
 
+def correct_holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's step-down correction: p-values of several tests, so that any false alarm stays at the level asked."""
+    corrected, so_far = [1.0] * len(p_values), 0.0
+    for rank, i in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
+        so_far = max(so_far, min(1.0, (len(p_values) - rank) * p_values[i]))
+        corrected[i] = so_far
+    return corrected
+
+
 def bootstrap_difference(
     gold: Sequence[int],
     first: Sequence[int],
@@ -226,5 +235,5 @@ def bootstrap_difference(
 ) -> Estimate:
     """First minus second of a confusion-table statistic, resampling cases with both answers kept together."""
     joint = np.zeros((levels, levels, levels), dtype=np.int64)
-    np.add.at(joint, (np.asarray(gold), np.asarray(first), np.asarray(second)), 1)
+    np.add.at(joint, tuple(np.array([gold, first, second], dtype=np.int64)), 1)
     return bootstrap(joint, lambda t: statistic(t.sum(axis=-1)) - statistic(t.sum(axis=-2)), seed=seed)

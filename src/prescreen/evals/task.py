@@ -5,6 +5,7 @@ what was asked, what came back and why it counted. The registry is `evals.tasks`
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from prescreen.evals.rate import Measure, Rate
@@ -27,10 +28,11 @@ class Item(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What a task found about one model."""
+    """What a task found about one model; `points` are the numbers behind pictures, by picture."""
 
     measures: Mapping[str, Measure]
     items: Sequence[Item]
+    points: Mapping[str, Sequence[tuple[float, bool]]] = MappingProxyType({})
 
 
 class Task(NamedTuple):

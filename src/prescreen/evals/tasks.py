@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from prescreen.clinic.case import Case
+from prescreen.evals import bias, stability
 from prescreen.evals.levels import ask_levels
 from prescreen.evals.memory import RememberingEngine
 from prescreen.evals.prediction import Prediction
@@ -23,7 +24,10 @@ from prescreen.run import write_lines
 if TYPE_CHECKING:
     from prescreen.model.engine import Engine
 
-TASKS: dict[str, Task] = {}
+TASKS: dict[str, Task] = {
+    "bias": bias.TASK,
+    "stability": stability.TASK,
+}
 
 
 class Work(NamedTuple):
@@ -85,12 +89,14 @@ def _each(works: Sequence[Work], workers: int, load: Load) -> Iterator[tuple[str
 
 
 def to_json(done: Mapping[str, Done]) -> dict[str, Any]:
-    """metrics.json's part: task, title, and each system's figures."""
+    """metrics.json's part: task, title, each system's figures and, where a picture needs them, its points."""
     tasks: dict[str, Any] = {}
     for system, answers in done.items():
         for name, found in answers.found.items():
             entry = tasks.setdefault(name, {"title": TASKS[name].title, "systems": {}})
             entry["systems"][system] = {metric: each.to_json() for metric, each in found.measures.items()}
+            if found.points:
+                entry.setdefault("points", {})[system] = {name: list(rows) for name, rows in found.points.items()}
     return tasks
 
 

@@ -14,7 +14,17 @@ from prescreen.evals.prediction import View
 from prescreen.evals.rate import CONFIDENCE, Estimate, Measure, Rate, cases_needed
 
 Outcome = Literal["pass", "fail", "not enough cases", "not measured"]
-ESTIMATES = ("qwk", "macro_f1", "mean_cost")
+ESTIMATES = (
+    "qwk",
+    "macro_f1",
+    "mean_cost",
+    "bias_shift",
+    "stability_spread",
+    "brier",
+    "ece",
+    "aurc",
+    "accuracy_at_80",
+)
 
 
 class Check(Strict):
