@@ -14,7 +14,7 @@ from prescreen.evals.prediction import View
 from prescreen.evals.rate import CONFIDENCE, Estimate, Measure, Rate, cases_needed
 
 Outcome = Literal["pass", "fail", "not enough cases", "not measured"]
-ESTIMATES = ("qwk", "macro_f1", "mean_cost")
+ESTIMATES = ("qwk", "macro_f1", "mean_cost", "reading_grade", "questions_asked")
 
 
 class Check(Strict):
