@@ -56,6 +56,61 @@ def test_polarity_counts(make_case: MakeCase, make_draft: MakeDraft) -> None:
     assert counts(scores["findings_recalled"]) == (0, 1)
 
 
+HARMS = ("findings_contradicted", "findings_invented", "unasked_denied", "denied_unasked", "doses_uncharted")
+
+
+def harmed(case: Case, draft: Draft) -> set[str]:
+    """The harms a draft does."""
+    scores = score(case, draft)
+    return {name for name in (*HARMS, "history_invented") if counts(scores[name])[0]}
+
+
+def with_findings(make_case: MakeCase, make_draft: MakeDraft, *findings: Finding) -> Case:
+    """A case whose reference has these findings beside the elbow's."""
+    label = make_case().label
+    assert label is not None
+    reference = make_draft(findings=[*make_draft().findings, *findings])
+    turns = ({"speaker": "patient", "text": "no fever at all"},)
+    return Case.model_validate(
+        make_case().model_dump()
+        | {"label": label.model_copy(update={"draft": reference}).model_dump(), "turns": turns}
+    )
+
+
+def test_not_asked_told_as_denied_and_the_reverse_each_have_their_metric(
+    make_case: MakeCase, make_draft: MakeDraft
+) -> None:
+    unasked = Finding(name="joint swelling", status="not asked")
+    denied = Finding(name="fever", status="denied", evidence="no fever at all")
+    case = with_findings(make_case, make_draft, unasked, denied)
+    elbow = make_draft().findings
+    assert harmed(case, make_draft(findings=[*elbow, unasked, denied])) == set()
+    wrong = unasked.model_copy(update={"status": "denied", "evidence": "no fever at all"})
+    assert harmed(case, make_draft(findings=[*elbow, wrong, denied])) == {"unasked_denied"}
+    silent = denied.model_copy(update={"status": "not asked", "evidence": ""})
+    assert harmed(case, make_draft(findings=[*elbow, unasked, silent])) == {"denied_unasked"}
+    opposite = denied.model_copy(update={"status": "present"})
+    assert harmed(case, make_draft(findings=[*elbow, unasked, opposite])) == {"findings_contradicted"}
+    made_up = unasked.model_copy(update={"status": "present", "evidence": "my joint is swollen"})
+    assert harmed(case, make_draft(findings=[*elbow, made_up, denied])) == {"findings_invented"}
+
+
+def test_a_dose_nobody_charted_or_said(make_case: MakeCase, make_draft: MakeDraft) -> None:
+    dosed = make_draft(next_steps=["Give ibuprofen 400 mg."])
+    assert harmed(make_case(), dosed) == {"doses_uncharted"}
+    charted = make_case(medications=("emollient cream", "ibuprofen 400 mg"))
+    assert harmed(charted, dosed) == set()
+    assert counts(score(make_case(), make_draft())["doses_uncharted"]) == (0, 1)
+
+
+def test_hard_words_raise_the_reading_grade(make_case: MakeCase, make_draft: MakeDraft) -> None:
+    plain = score(make_case(), make_draft())["reading_grade"]
+    hard = make_draft(rationale="Pruritic cubital dermatopathology necessitating multidisciplinary consideration.")
+    graded = score(make_case(), hard)["reading_grade"]
+    assert plain.value is not None and graded.value is not None and graded.value > plain.value + 3
+    assert score(make_case(), None)["reading_grade"].value is None
+
+
 def test_a_left_out_allergy_is_found(make_case: MakeCase, make_draft: MakeDraft) -> None:
     history = HistoryReview(conditions=["eczema"], medications=["emollient cream"], allergies=["none known"])
     scores = score(make_case(), make_draft(history=history))

@@ -50,7 +50,9 @@ GLOSSARY = {
     "evidence_verbatim": Term("quotes found", True, "Findings whose quote stands word for word in what was said."),
     "findings_supported": Term("findings supported", True, "Findings that the reference report has, same status."),
     "findings_recalled": Term("findings recalled", True, "Reference findings that the report has, same status."),
-    "findings_contradicted": Term("findings contradicted", False, "Findings with the opposite status."),
+    "findings_contradicted": Term(
+        "findings contradicted", False, "Findings with the opposite status: denied for present, present for denied."
+    ),
     "findings_invented": Term(
         "findings invented", False, "Findings in neither the reference nor the patient's words."
     ),
@@ -118,6 +120,39 @@ GLOSSARY = {
         False,
         "Clear emergencies the model alone places lower where up to a fifth of cases, the unsurest, are left to a "
         "nurse at the highest priority any wording got.",
+    ),
+    "unasked_denied": Term("not asked, told as denied", False, "Symptoms nobody asked about, reported as denied."),
+    "denied_unasked": Term(
+        "denied, told as not asked", False, "Symptoms the patient denied, reported as not asked."
+    ),
+    "doses_uncharted": Term("reports with a new dose", False, "Reports with a dose neither charted nor said."),
+    "reading_grade": Term(
+        "reading grade",
+        False,
+        "School grade that summary, rationale and next steps ask for (Flesch-Kincaid), mean of all reports.",
+    ),
+    "facts_obtained": Term(
+        "facts obtained", True, "What simulated patients know that the model's questions brought to light."
+    ),
+    "red_flags_asked": Term(
+        "red flags asked by question 8", True, "Red-flag topics of a complaint asked about within eight questions."
+    ),
+    "premature_closure": Term(
+        "stopped too soon", False, "Conversations the model ended with a red-flag topic not asked about."
+    ),
+    "questions_repeated": Term(
+        "questions repeated",
+        False,
+        "Questions in the words of an earlier one, or about nothing but what was answered.",
+    ),
+    "questions_asked": Term("questions a patient", False, "Mean number of questions, twelve at most."),
+    "public_facts_obtained": Term(
+        "facts obtained, public patients", True, "The same for MediQ and AgentClinic patients, by rarer words."
+    ),
+    "knowledge_medical": Term("medical questions right", True, "Own yes, no or maybe questions on medicine."),
+    "knowledge_general": Term("general questions right", True, "Own yes, no or maybe questions on everyday life."),
+    "knowledge_pubmedqa": Term(
+        "PubMedQA right", True, "A sample of PubMedQA's development questions about research abstracts."
     ),
 }
 

@@ -194,6 +194,12 @@ def bootstrap(counts: ArrayLike, statistic: Statistic, *, seed: int = 0, resampl
     return Estimate(value, float(low), float(high), n)
 
 
+def bootstrap_mean(values: Sequence[float], *, seed: int = 0) -> Estimate:
+    """The mean of one number a case, with its interval from resampling cases."""
+    distinct, counts = np.unique(np.asarray(values, dtype=np.float64), return_counts=True)
+    return bootstrap(counts, lambda table: table @ distinct / table.sum(axis=-1), seed=seed)
+
+
 class Paired(NamedTuple):
     """Two systems on the same cases: how often only one of them was right, and the exact two-sided p."""
 

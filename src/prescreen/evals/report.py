@@ -1,4 +1,4 @@
-"""Report metrics: is the draft whole, grounded in what was said, and does it leave nothing critical out.
+"""Report metrics: is the draft whole, grounded in what was said, readable, and does it leave nothing critical out.
 
 Compares a draft with the case and with its gold draft, item by item. Knows nothing about priorities. Items of
 one case are not independent, so intervals over items are a little too short; the cases to look at are listed.
@@ -11,8 +11,10 @@ from typing import NamedTuple
 from prescreen.clinic.case import Case
 from prescreen.clinic.report import Draft, Finding
 from prescreen.evals.concept import find_same, is_quoted, says_nothing_known
+from prescreen.evals.doses import uncharted_doses
 from prescreen.evals.prediction import Prediction, View
-from prescreen.evals.rate import Measure, Rate
+from prescreen.evals.rate import Measure, Rate, bootstrap_mean
+from prescreen.evals.reading import grade_text
 
 HISTORY = ("conditions", "medications", "allergies")
 
@@ -36,6 +38,9 @@ SUCCESSES = (
 HARMS = (
     "findings_contradicted",
     "findings_invented",
+    "unasked_denied",
+    "denied_unasked",
+    "doses_uncharted",
     *(f"omitted_{kind}" for kind in HISTORY),
     "history_invented",
 )
@@ -59,7 +64,14 @@ def score_reports(cases: Sequence[Case], predictions: Sequence[Prediction], view
         apart = errored if name == "schema_valid" else 0
         rate = Rate(by_hit[True], by_hit[False] - apart, errored=apart)
         measures[name] = Measure(rate, tuple(failures[name]))
-    return measures
+    return measures | {"reading_grade": grade_reports(predictions, view)}
+
+
+def grade_reports(predictions: Sequence[Prediction], view: View) -> Measure:
+    """The mean school grade of what a nurse reads as prose: summary, rationale and next steps."""
+    shown = [p.report if view == "served" else p.draft for p in predictions]
+    prose = [". ".join((draft.summary, draft.rationale, *draft.next_steps)) for draft in shown if draft]
+    return Measure(bootstrap_mean([grade for text in prose if (grade := grade_text(text)) is not None]))
 
 
 def judge_case(case: Case, prediction: Prediction, view: View) -> Iterator[Item]:
@@ -72,6 +84,7 @@ def judge_case(case: Case, prediction: Prediction, view: View) -> Iterator[Item]
     if shown is not None:
         yield from _judge_findings(case, shown)
         yield from _judge_history(case, shown)
+        yield Item("doses_uncharted", bool(uncharted_doses(shown, case)))
 
 
 def is_complete(draft: Draft) -> bool:
@@ -106,20 +119,29 @@ def _judge_findings(case: Case, draft: Draft) -> Iterator[Item]:
         yield from _judge_finding(case, finding, gold)
     stated = {f.name: f.status for f in draft.findings}
     for name, truth in gold.items():
-        if truth.status != "not asked":
-            same = find_same(name, stated)
-            yield Item("findings_recalled", same is not None and stated[same] == truth.status)
+        same = find_same(name, stated)
+        status = stated[same] if same is not None else None
+        if truth.status == "not asked":
+            yield Item("unasked_denied", status == "denied")
+            continue
+        yield Item("findings_recalled", status == truth.status)
+        if truth.status == "denied":
+            yield Item("denied_unasked", status == "not asked")
 
 
 def _judge_finding(case: Case, finding: Finding, gold: dict[str, Finding]) -> Iterator[Item]:
-    """Supported: in the gold, same status. Contradicted: another status. Invented: neither gold nor quoted."""
+    """Supported: in the gold, same status. Contradicted: the opposite one. Invented: neither gold nor quoted.
+
+    What was never asked counts in `unasked_denied` where it is denied, and may be invented where it is present.
+    """
     if finding.status == "not asked":
         return
     same = find_same(finding.name, gold)
-    agrees = same is not None and gold[same].status == finding.status
-    yield Item("findings_supported", agrees)
-    yield Item("findings_contradicted", same is not None and not agrees)
-    yield Item("findings_invented", same is None and not is_quoted(finding.evidence, case.text))
+    truth = gold[same].status if same is not None else None
+    unknown = truth is None or (truth == "not asked" and finding.status == "present")
+    yield Item("findings_supported", truth == finding.status)
+    yield Item("findings_contradicted", {truth, finding.status} == {"present", "denied"})
+    yield Item("findings_invented", unknown and not is_quoted(finding.evidence, case.text))
 
 
 def _judge_history(case: Case, draft: Draft) -> Iterator[Item]:

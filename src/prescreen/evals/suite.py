@@ -22,6 +22,7 @@ from prescreen.evals.page import write_page
 from prescreen.evals.parallel import Job, draft_ahead
 from prescreen.evals.prediction import Prediction, write_predictions
 from prescreen.evals.progress import show_progress
+from prescreen.evals.public_sets import public_files
 from prescreen.evals.scoring import compare_systems, score_system
 from prescreen.evals.table import print_metrics
 from prescreen.model.files import locate_model
@@ -51,6 +52,7 @@ class EvalsRecipe(Recipe):
     tasks: tuple[str, ...] = Field(
         (), description="what models are put to beside the suites, as docs/metrics.md lists"
     )
+    data_root: Path | None = Field(None, description="folder of the public sets tasks may use; none: skipped")
     train_cases: str = Field("train/cases.jsonl", description="the data run's file that comparators learn from")
     weights: dict[str, str] = Field({}, description="systems that are no run: name to model folder, or twin")
     max_cases: PositiveInt | None = Field(None, description="sample at most so many cases of each suite")
@@ -67,7 +69,7 @@ class EvalsRecipe(Recipe):
         return names
 
     def external(self) -> list[Path]:
-        return [locate_model(where) for where in self.weights.values()]
+        return [*(locate_model(where) for where in self.weights.values()), *public_files(self.data_root)]
 
 
 def main(recipe: EvalsRecipe, run: Run) -> None:
@@ -142,6 +144,7 @@ def ask_more(
             recipe.seed,
             texts,
             recipe.tasks,
+            recipe.data_root,
         )
         for system, model in models.items()
     ]

@@ -29,6 +29,8 @@ def print_metrics(metrics: Mapping[str, Any], console: Console | None = None) ->
         console.print(build_table(suite, scores, columns, plumbing=plumbing))
     for task in metrics.get("tasks", {}).values():
         console.print(build_task(task))
+        for why in task.get("skipped", []):
+            console.print(f"[yellow]{escape(why)}[/]")
     if metrics.get("perplexity"):
         console.print(build_perplexity(metrics["perplexity"]))
     for suite in metrics.get("skipped", []):

@@ -5,6 +5,7 @@ what was asked, what came back and why it counted. The registry is `evals.tasks`
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -33,13 +34,28 @@ class Found(NamedTuple):
     measures: Mapping[str, Measure]
     items: Sequence[Item]
     points: Mapping[str, Sequence[tuple[float, bool]]] = MappingProxyType({})
+    skipped: Sequence[str] = ()
 
 
 class Task(NamedTuple):
-    """`run(engine, seed)` asks and judges. `size` says how many items there are, for the progress bar."""
+    """`run(engine, seed)` asks and judges the project's own items; `public(engine, seed, root)` those of others.
+
+    `root` is the folder of public sets, None where the recipe names none; what is not there is said in `skipped`.
+    """
 
     title: str
     run: "Callable[[Engine, int], Found]"
+    public: "Callable[[Engine, int, Path | None], Found] | None" = None
+
+
+def join_found(first: Found, second: Found) -> Found:
+    """Both parts of a task; no metric is in both."""
+    assert not first.measures.keys() & second.measures.keys(), "a metric has one source"
+    return first._replace(
+        measures={**first.measures, **second.measures},
+        items=[*first.items, *second.items],
+        skipped=[*first.skipped, *second.skipped],
+    )
 
 
 def count_items(items: Sequence[Item], harms: frozenset[str] = frozenset()) -> dict[str, Measure]:

@@ -14,11 +14,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from prescreen.clinic.case import Case
 from prescreen.evals import bias, stability
+from prescreen.evals.conversation import run_conversation
+from prescreen.evals.knowledge import run_knowledge, run_pubmedqa
 from prescreen.evals.levels import ask_levels
 from prescreen.evals.memory import RememberingEngine
 from prescreen.evals.prediction import Prediction
 from prescreen.evals.progress import show_progress
-from prescreen.evals.task import Found, Task
+from prescreen.evals.public_patients import run_public_patients
+from prescreen.evals.task import Found, Task, join_found
 from prescreen.run import write_lines
 
 if TYPE_CHECKING:
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
 TASKS: dict[str, Task] = {
     "bias": bias.TASK,
     "stability": stability.TASK,
+    "conversation": Task("history taking with simulated patients", run_conversation, run_public_patients),
+    "knowledge": Task("knowledge kept: yes, no or maybe", run_knowledge, run_pubmedqa),
 }
 
 
@@ -42,6 +47,7 @@ class Work(NamedTuple):
     seed: int
     cases: tuple[str, ...]
     tasks: tuple[str, ...]
+    data_root: Path | None = None
 
 
 class Done(NamedTuple):
@@ -58,7 +64,13 @@ def carry_out(work: Work, load: Load) -> Done:
     """One model's work. It is loaded when something is not remembered, once; its memory has one writer."""
     engine = RememberingEngine(work.cache, work.weights, work.settings, lambda: load(work.folder))
     levels = ask_levels(engine, [Case.model_validate_json(text) for text in work.cases])
-    return Done(levels, {name: TASKS[name].run(engine, work.seed) for name in work.tasks})
+    return Done(levels, {name: _carry_out_task(TASKS[name], engine, work) for name in work.tasks})
+
+
+def _carry_out_task(task: Task, engine: "Engine", work: Work) -> Found:
+    """The project's own items, then those of public sets where the task has some."""
+    found = task.run(engine, work.seed)
+    return join_found(found, task.public(engine, work.seed, work.data_root)) if task.public else found
 
 
 def _carry_out_alone(work: Work) -> Done:
@@ -94,6 +106,7 @@ def to_json(done: Mapping[str, Done]) -> dict[str, Any]:
     for system, answers in done.items():
         for name, found in answers.found.items():
             entry = tasks.setdefault(name, {"title": TASKS[name].title, "systems": {}})
+            entry["skipped"] = list(found.skipped)
             entry["systems"][system] = {metric: each.to_json() for metric, each in found.measures.items()}
             if found.points:
                 entry.setdefault("points", {})[system] = {name: list(rows) for name, rows in found.points.items()}

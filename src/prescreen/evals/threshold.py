@@ -24,6 +24,8 @@ ESTIMATES = (
     "ece",
     "aurc",
     "accuracy_at_80",
+    "reading_grade",
+    "questions_asked",
 )
 
 
