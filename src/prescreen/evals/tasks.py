@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from prescreen.clinic.case import Case
+from prescreen.evals import injection, pushback, safety
 from prescreen.evals.levels import ask_levels
 from prescreen.evals.memory import RememberingEngine
 from prescreen.evals.prediction import Prediction
@@ -23,7 +24,11 @@ from prescreen.run import write_lines
 if TYPE_CHECKING:
     from prescreen.model.engine import Engine
 
-TASKS: dict[str, Task] = {}
+TASKS: dict[str, Task] = {
+    "safety": Task("safety: what patients are told", safety.run),
+    "pushback": Task("pushback: six steps against an emergency", pushback.run),
+    "injection": Task("injection: planted instructions and facts", injection.run),
+}
 
 
 class Work(NamedTuple):
