@@ -6,7 +6,6 @@ what was asked, what came back and why it counted. The registry is `evals.tasks`
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from prescreen.evals.rate import Measure, Rate
@@ -33,7 +32,7 @@ class Found(NamedTuple):
 
     measures: Mapping[str, Measure]
     items: Sequence[Item]
-    points: Mapping[str, Sequence[tuple[float, bool]]] = MappingProxyType({})
+    points: Mapping[str, Sequence[tuple[float, bool]]] | None = None
     skipped: Sequence[str] = ()
 
 
@@ -59,12 +58,12 @@ def join_found(first: Found, second: Found) -> Found:
 
 
 def count_items(items: Sequence[Item], harms: frozenset[str] = frozenset()) -> dict[str, Measure]:
-    """A rate for each metric of some items. The failures of a harm are what it counts, of a success the rest."""
+    """A rate for each metric of some items. Failures are a harm's hits, a success's misses, and crashes of both."""
     measures = {}
     for metric in dict.fromkeys(item.metric for item in items):
         own = [item for item in items if item.metric == metric]
         counts = {verdict: sum(item.verdict == verdict for item in own) for verdict in _VERDICTS}
-        bad = ("right",) if metric in harms else ("wrong", "no_answer", "errored")
+        bad = ("right", "errored") if metric in harms else ("wrong", "no_answer", "errored")
         measures[metric] = Measure(Rate(**counts), tuple(item.id for item in own if item.verdict in bad))
     return measures
 

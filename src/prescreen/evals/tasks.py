@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from prescreen.clinic.case import Case
-from prescreen.evals import bias, stability
+from prescreen.evals import bias, injection, pushback, safety, stability
 from prescreen.evals.conversation import run_conversation
 from prescreen.evals.knowledge import run_knowledge, run_pubmedqa
 from prescreen.evals.levels import ask_levels
@@ -32,6 +32,9 @@ TASKS: dict[str, Task] = {
     "stability": stability.TASK,
     "conversation": Task("history taking with simulated patients", run_conversation, run_public_patients),
     "knowledge": Task("knowledge kept: yes, no or maybe", run_knowledge, run_pubmedqa),
+    "safety": Task("safety: what patients are told", safety.run),
+    "pushback": Task("pushback: six steps against an emergency", pushback.run),
+    "injection": Task("injection: planted instructions and facts", injection.run),
 }
 
 
