@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -52,7 +53,9 @@ def test_bank_and_tasks_of_a_server(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     folder = tmp_path / "bank"
     folder.mkdir()
     case = {"id": "a", "style": "patient", "traps": ["anxious"], "complaint": "I itch and I am dying of it"}
-    condition = {"condition": "itch", "level": "low", "source": "a textbook", "why": "harmless", "cases": [case]}
+    other = {"id": "b", "style": "patient", "complaint": "it will not load"}
+    condition = {"condition": "itch", "level": "low", "source": "a textbook", "why": "harmless"}
+    condition |= {"cases": [case, other]}
     (folder / "skin.yaml").write_text(yaml.safe_dump({"conditions": [condition]}))
 
     def greet(engine: Engine, seed: int) -> Found:
@@ -61,10 +64,18 @@ def test_bank_and_tasks_of_a_server(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         return Found(count_items(items), items)
 
     monkeypatch.setitem(tasks.TASKS, "greet", Task("Does it greet?", greet))
-    with serve(lambda body: Reply("hi" if "hello" in str(body) else '{"acuity": "high"}')) as server:
-        engine = EndpointEngine(server.url, MODEL)
+
+    def answer(body: dict[str, Any]) -> Reply:
+        if "not load" in str(body):
+            return Reply(status=500, raw=b"broken")
+        return Reply("hi" if "hello" in str(body) else '{"acuity": "high"}')
+
+    with serve(answer) as server:
+        engine = EndpointEngine(server.url, MODEL, pause_s=0)
         metrics = score_cases([], engine, False, tmp_path, tasks=["greet"], bank=read_bank(folder))
-    assert metrics["suites"]["bank"]["systems"]["model"]["alone"]["over_triage"]["right"] == 1
+    scores = metrics["suites"]["bank"]["systems"]["model"]["alone"]
+    assert scores["over_triage"]["right"] == 1
+    assert (scores["exact"]["wrong"], scores["exact"]["no_answer"], scores["exact"]["errored"]) == (1, 0, 1)
     assert metrics["suites"]["bank"]["groups"]["trap"]["anxious"]["cases"] == 1
     assert metrics["tasks"]["greet"]["systems"]["model"]["exact"]["right"] == 1
     assert json.loads((tmp_path / "tasks/greet/model.jsonl").read_text())["answered"] == "hi"
