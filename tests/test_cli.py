@@ -367,3 +367,22 @@ def test_eval_mistakes_are_one_sentence(
     assert code == 1
     assert_one_sentence(err)
     assert message in err
+
+
+def test_bank_goes_out_and_comes_back(prescreen: Call, tmp_path: Path) -> None:
+    case = '{id: a, style: note, complaint: "an itching elbow"}'
+    about = "condition: itch, level: low, source: a textbook, why: nothing is at stake"
+    (tmp_path / "cases").mkdir()
+    (tmp_path / "cases" / "skin.yaml").write_text(f"conditions: [{{{about}, cases: [{case}]}}]\n")
+    code, out, _ = prescreen("bank", "export", "ann.csv", "--bank", "cases")
+    assert code == 0 and "1 cases are in ann.csv" in out
+    code, _, err = prescreen("bank", "export", "ann.csv", "--bank", "cases")
+    assert code == 1 and "may hold a review" in err
+    sheet = (tmp_path / "ann.csv").read_text()
+    (tmp_path / "ann.csv").write_text(sheet.rstrip().rstrip(",") + ",high,hm\r\n")
+    code, out, _ = prescreen("bank", "read", "ann.csv", "--bank", "cases", "--out", "review.json")
+    assert code == 0 and "ann: 0/1" in out and "bank low; ann high (ann: hm)" in out
+    assert json.loads((tmp_path / "review.json").read_text())["differences"][0]["gap"] == 2
+    code, _, err = prescreen("bank", "read", "ann.csv", "--bank", "empty")
+    assert code == 1
+    assert_one_sentence(err)

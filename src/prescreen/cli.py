@@ -171,6 +171,7 @@ def draft(
 
 app.command("eval")(judging.evaluate)
 app.command()(judging.plan)
+app.add_typer(judging.bank, name="bank")
 
 
 def main() -> None:

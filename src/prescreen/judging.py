@@ -4,6 +4,7 @@ Everything heavy is imported inside the verb that needs it.
 """
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,7 @@ import typer
 from prescreen.errors import InputError
 
 if TYPE_CHECKING:
+    from prescreen.evals.bank import Entry
     from prescreen.model.engine import Engine
 
 
@@ -31,16 +33,13 @@ def evaluate(
 ) -> None:
     """Score a model, a server or the rules alone on a clinic's own labelled cases, the bank or tasks."""
     from prescreen.data.clinic_file import Columns, read_clinic_file
-    from prescreen.evals.bank import read_bank
     from prescreen.evals.score import check_tasks, score_cases
 
     wanted = [name.strip() for name in tasks.split(",") if name.strip()]
     check_tasks(wanted)
     if cases is None and not bank and not wanted:
         raise InputError("there is nothing to score on; give --cases FILE, --bank or --tasks")
-    entries = read_bank() if bank else ()
-    if bank and not entries:
-        raise InputError("the case bank is empty in this installation; give --cases FILE")
+    entries = open_bank(None) if bank else ()
     found = read_clinic_file(cases, mapping or Columns(), gold=False) if cases else []
     engine: Engine | None = None
     if endpoint is not None or model_name is not None:
@@ -74,3 +73,50 @@ def plan(
     from prescreen.evals.planning import print_plan, read_claim
 
     print_plan(read_claim(claim))
+
+
+bank = typer.Typer(no_args_is_help=True, help="The case bank and its review by clinicians.")
+BankFolder = Annotated[Path | None, typer.Option("--bank", help="Another folder of cases than the project's.")]
+
+
+@bank.command()
+def export(
+    sheet: Annotated[Path, typer.Argument(metavar="FILE.csv", help="The sheet to write.")],
+    blind: Annotated[bool, typer.Option("--blind", help="Leave the proposed level and its source out.")] = False,
+    folder: BankFolder = None,
+) -> None:
+    """Write the bank as a sheet for a clinician to fill in."""
+    from prescreen.evals.sheet import write_sheet
+
+    if sheet.exists():
+        raise InputError("is there already and may hold a review; name another file", file=sheet)
+    entries = open_bank(folder)
+    write_sheet(sheet, entries, blind=blind)
+    print(f"{len(entries)} cases are in {sheet}; fill in reviewer_level and comment, and rename it to the reviewer")
+
+
+@bank.command()
+def read(
+    sheets: Annotated[list[Path], typer.Argument(metavar="FILE.csv...", help="Returned sheets, one a reviewer.")],
+    folder: BankFolder = None,
+    out: Annotated[Path | None, typer.Option(help="Also write the review as JSON, for the dossier.")] = None,
+) -> None:
+    """Compare returned sheets with the bank and with each other."""
+    from prescreen.evals.review import print_review, read_review
+    from prescreen.run import write_json
+
+    review = read_review(sheets, open_bank(folder))
+    print_review(review)
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        write_json(out, review.to_json())
+        print(f"the review is in {out}")
+
+
+def open_bank(folder: Path | None) -> "Sequence[Entry]":
+    """The bank's cases; an empty bank is an error."""
+    from prescreen.evals.bank import BANK, read_bank
+
+    if not (entries := read_bank(folder or BANK)):
+        raise InputError(f"{folder or BANK}: holds no cases")
+    return entries

@@ -1,7 +1,8 @@
 """The case bank for users of Inspect AI: `inspect eval prescreen/triage --model ...`.
 
 Inspect is no dependency: samples and judgement are plain functions, and only `build_task` needs it. Inspect imports
-this module by its entry point, which registers the tasks. Judges the level alone, on its own and behind the rules; figures with intervals are `prescreen eval`'s.
+this module by its entry point, which registers the tasks. Judges the level alone, on its own and behind the rules;
+figures with intervals are `prescreen eval`'s.
 """
 
 import json
