@@ -23,7 +23,7 @@ LAYERS = [
     {"data", "train", "evals"},
     {"pipeline"},
     {"needs", "drafting"},
-    {"doctor", "summary"},
+    {"doctor", "summary", "dossier"},
     {"judging"},
     {"cli"},
 ]

@@ -386,3 +386,12 @@ def test_bank_goes_out_and_comes_back(prescreen: Call, tmp_path: Path) -> None:
     code, _, err = prescreen("bank", "read", "ann.csv", "--bank", "empty")
     assert code == 1
     assert_one_sentence(err)
+
+
+def test_dossier_of_nothing_is_one_sentence(prescreen: Call, small: Path) -> None:
+    code, _, err = prescreen("dossier", "runs/gone")
+    assert code == 1
+    assert_one_sentence(err)
+    prescreen("run", small)
+    code, _, err = prescreen("dossier", "runs/small")
+    assert code == 1 and "no finished evaluation" in err

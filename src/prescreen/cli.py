@@ -171,6 +171,7 @@ def draft(
 
 app.command("eval")(judging.evaluate)
 app.command()(judging.plan)
+app.command()(judging.dossier)
 app.add_typer(judging.bank, name="bank")
 
 

@@ -120,3 +120,17 @@ def open_bank(folder: Path | None) -> "Sequence[Entry]":
     if not (entries := read_bank(folder or BANK)):
         raise InputError(f"{folder or BANK}: holds no cases")
     return entries
+
+
+def dossier(
+    runs: Annotated[Path, typer.Argument(metavar="RUNS_FOLDER", help="A folder of finished runs.")],
+    out: Annotated[Path | None, typer.Option(help="Where it is written; RUNS_FOLDER/dossier.html without.")] = None,
+    review: Annotated[Path | None, typer.Option(help="The review `bank read --out` wrote.")] = None,
+    book: Annotated[Path | None, typer.Option(help="A folder with your own hazards.yaml and the rest.")] = None,
+) -> None:
+    """Write the dossier for a compliance officer: cards, hazards, safety case, checklists, linked to the runs."""
+    from prescreen.dossier.page import write_dossier
+    from prescreen.dossier.records import FOLDER
+
+    archive = write_dossier(runs, out, review=review, book=book or FOLDER)
+    print(f"the dossier is {archive.out}; print it from a browser (A4, landscape)")

@@ -109,7 +109,7 @@ def read_sheet(path: Path, entries: Sequence[Entry]) -> Sheet:
 
 
 def _read_rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    """Rows with the numbers a spreadsheet shows, whichever of comma, semicolon and tab the spreadsheet program wrote."""
+    """Rows with the numbers a spreadsheet shows, whichever of comma, semicolon and tab it wrote."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
