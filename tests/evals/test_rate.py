@@ -142,3 +142,8 @@ def test_paired_bootstrap_of_equal_systems_is_zero() -> None:
     assert bootstrap_difference(gold, answers, answers, 2, accuracy)[:3] == (0, 0, 0)
     better = bootstrap_difference(gold, gold, answers, 2, accuracy)
     assert better.value == pytest.approx(0.2)
+
+
+def test_no_shared_answer_is_no_difference_and_no_crash() -> None:
+    """A model whose every draft is unreadable shares no answered case with another."""
+    assert bootstrap_difference([], [], [], 2, lambda t: t[:, 0, 0]) == (None, None, None, 0)

@@ -226,5 +226,5 @@ def bootstrap_difference(
 ) -> Estimate:
     """First minus second of a confusion-table statistic, resampling cases with both answers kept together."""
     joint = np.zeros((levels, levels, levels), dtype=np.int64)
-    np.add.at(joint, (np.asarray(gold), np.asarray(first), np.asarray(second)), 1)
+    np.add.at(joint, tuple(np.asarray(row, dtype=np.int64) for row in (gold, first, second)), 1)
     return bootstrap(joint, lambda t: statistic(t.sum(axis=-1)) - statistic(t.sum(axis=-2)), seed=seed)
