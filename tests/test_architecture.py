@@ -23,7 +23,8 @@ LAYERS = [
     {"data", "train", "evals"},
     {"pipeline"},
     {"needs", "drafting"},
-    {"doctor", "summary"},
+    {"doctor", "summary", "dossier"},
+    {"judging"},
     {"cli"},
 ]
 RANK = {part: rank for rank, parts in enumerate(LAYERS) for part in parts}
@@ -73,7 +74,7 @@ def test_imports_point_down() -> None:
     ("libraries", "homes"),
     [
         (HEAVY, {"model", "train"}),
-        ({"typer", "click"}, {"cli"}),
+        ({"typer", "click"}, {"cli", "judging"}),
         ({"fastapi", "flask", "starlette"}, {"service"}),
     ],
 )

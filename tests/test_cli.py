@@ -13,6 +13,7 @@ import pytest
 from prescreen import cli
 from prescreen.pipeline import lock_folder
 from prescreen.run import Run
+from small_server import MODEL, Reply, serve
 from small_stages import MakeRecipe, make
 
 
@@ -328,3 +329,69 @@ cli.main()
     assert process.returncode == 130
     assert "run again to resume" in err
     assert "Traceback" not in err
+
+
+def test_eval_asks_a_server_and_reads_its_key_from_the_environment(
+    prescreen: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PRESCREEN_API_KEY", "secret")
+    row = {**SAMPLE, "diagnosis_report": "Possible angina. ECG.", "triage_priority": "High"}
+    (tmp_path / "cases.jsonl").write_text(json.dumps(row) + "\n")
+    with serve(lambda body: Reply("no report")) as server:
+        model = ("--endpoint", server.url, "--model-name", MODEL, "--out", "scores")
+        code, out, _ = prescreen("eval", "--cases", "cases.jsonl", *model)
+    assert code == 0 and f"the cases' text goes to {server.url}" in out
+    assert server.headers[0]["authorization"] == "Bearer secret"
+    metrics = (tmp_path / "scores" / "metrics.json").read_text()
+    assert json.loads(metrics)["suites"]["own cases"]["systems"]["model"]["alone"]["exact"]["no_answer"] == 1
+    assert "secret" not in metrics + out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "give --cases FILE, --bank or --tasks"),
+        (("--tasks", "knit"), "unknown task 'knit'"),
+        (
+            ("--cases", "cases.jsonl", "--endpoint", "http://localhost:9/v1"),
+            "--endpoint and --model-name go together",
+        ),
+        (("--cases", "cases.jsonl", "--endpoint", "localhost", "--model-name", "m"), "such as http://localhost"),
+    ],
+)
+def test_eval_mistakes_are_one_sentence(
+    prescreen: Call, tmp_path: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    (tmp_path / "cases.jsonl").write_text(json.dumps({**SAMPLE, "triage_priority": "High"}) + "\n")
+    code, _, err = prescreen("eval", *arguments)
+    assert code == 1
+    assert_one_sentence(err)
+    assert message in err
+
+
+def test_bank_goes_out_and_comes_back(prescreen: Call, tmp_path: Path) -> None:
+    case = '{id: a, style: note, complaint: "an itching elbow"}'
+    about = "condition: itch, level: low, source: a textbook, why: nothing is at stake"
+    (tmp_path / "cases").mkdir()
+    (tmp_path / "cases" / "skin.yaml").write_text(f"conditions: [{{{about}, cases: [{case}]}}]\n")
+    code, out, _ = prescreen("bank", "export", "ann.csv", "--bank", "cases")
+    assert code == 0 and "1 cases are in ann.csv" in out
+    code, _, err = prescreen("bank", "export", "ann.csv", "--bank", "cases")
+    assert code == 1 and "may hold a review" in err
+    sheet = (tmp_path / "ann.csv").read_text()
+    (tmp_path / "ann.csv").write_text(sheet.rstrip().rstrip(",") + ",high,hm\r\n")
+    code, out, _ = prescreen("bank", "read", "ann.csv", "--bank", "cases", "--out", "review.json")
+    assert code == 0 and "ann: 0/1" in out and "bank low; ann high (ann: hm)" in out
+    assert json.loads((tmp_path / "review.json").read_text())["differences"][0]["gap"] == 2
+    code, _, err = prescreen("bank", "read", "ann.csv", "--bank", "empty")
+    assert code == 1
+    assert_one_sentence(err)
+
+
+def test_dossier_of_nothing_is_one_sentence(prescreen: Call, small: Path) -> None:
+    code, _, err = prescreen("dossier", "runs/gone")
+    assert code == 1
+    assert_one_sentence(err)
+    prescreen("run", small)
+    code, _, err = prescreen("dossier", "runs/small")
+    assert code == 1 and "no finished evaluation" in err

@@ -5,6 +5,7 @@ import re
 import subprocess
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 import typer
@@ -36,12 +37,23 @@ def section(page: str, verb: str) -> str:
     return match[0]
 
 
+def verbs_of(group: Any, prefix: str = "") -> dict[str, Any]:
+    """Every verb by its full name, those of a group as `bank export`."""
+    found = {}
+    for name, command in group.commands.items():
+        inner = verbs_of(command, f"{prefix}{name} ") if "commands" in vars(command) else {prefix + name: command}
+        found.update(inner)
+    return found
+
+
+VERBS = verbs_of(typer.main.get_command(cli.app))
+
+
 def test_every_verb_and_option_is_described() -> None:
     page = (DOCS / "commands.md").read_text()
-    verbs = typer.main.get_command(cli.app).commands  # type: ignore[attr-defined]
     missing = [
         f"{verb} {option}"
-        for verb, command in verbs.items()
+        for verb, command in VERBS.items()
         for parameter in command.params
         for option in parameter.opts
         if option.startswith("--") and option != "--help" and f"`{option}" not in section(page, verb)
@@ -50,8 +62,8 @@ def test_every_verb_and_option_is_described() -> None:
 
 
 def test_no_described_verb_is_gone() -> None:
-    described = re.findall(r"^## `prescreen (\w+)", (DOCS / "commands.md").read_text(), re.MULTILINE)
-    assert sorted(described) == sorted(typer.main.get_command(cli.app).commands)  # type: ignore[attr-defined]
+    described = re.findall(r"^## `prescreen ([a-z ]*[a-z])", (DOCS / "commands.md").read_text(), re.MULTILINE)
+    assert sorted(described) == sorted(VERBS)
 
 
 @pytest.mark.parametrize("page", ["recipes.md", "metrics.md"])

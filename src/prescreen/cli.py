@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from prescreen import judging
 from prescreen.errors import PrescreenError
 
 if TYPE_CHECKING:
@@ -168,36 +169,10 @@ def draft(
     print(draft_case(read_case(case), None if rules_only else model).model_dump_json(indent=2))
 
 
-@app.command("eval")
-def evaluate(
-    cases: Annotated[Path, typer.Option("--cases", help="A labelled file: JSON, JSONL or CSV.")],
-    model: Annotated[str | None, typer.Argument(metavar="[RUN_OR_MODEL]", help="What to score.")] = None,
-    mapping: Annotated[Path | None, typer.Option(help="Which column of the file means what (YAML).")] = None,
-    rules_only: Annotated[bool, typer.Option("--rules-only", help="Score the red-flag rules alone.")] = False,
-    out: Annotated[Path, typer.Option(help="Where predictions and metrics are written.")] = Path("runs/eval"),
-) -> None:
-    """Score a model, or the rules alone, on a clinic's own labelled cases."""
-    from prescreen.data.clinic_file import Columns, read_clinic_file
-    from prescreen.evals.score import score_cases
-
-    engine = None
-    found = read_clinic_file(cases, mapping or Columns(), gold=False)
-    if model is not None and not rules_only:
-        from prescreen.model.engine import load_engine
-
-        engine = load_engine(model)
-    score_cases(found, engine, rules_only, out)
-    print(f"predictions and metrics are in {out}")
-
-
-@app.command()
-def plan(
-    claim: Annotated[str, typer.Option(help='What is to be proved, e.g. "missed emergencies <= 1%".')],
-) -> None:
-    """Say how many cases a claim takes, before anybody collects them."""
-    from prescreen.evals.planning import print_plan, read_claim
-
-    print_plan(read_claim(claim))
+app.command("eval")(judging.evaluate)
+app.command()(judging.plan)
+app.command()(judging.dossier)
+app.add_typer(judging.bank, name="bank")
 
 
 def main() -> None:

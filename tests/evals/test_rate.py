@@ -186,3 +186,8 @@ def test_mcnemar_agrees_with_the_binomial_test(lost: int, won: int) -> None:
     wanted = binomtest(won, won + lost).pvalue if won + lost else 1.0
     tails = 2 * min(binom.cdf(min(won, lost), won + lost, 0.5), 0.5) if won + lost else 1.0
     assert paired.p_value == pytest.approx(wanted) == pytest.approx(min(1.0, tails))
+
+
+def test_no_shared_answer_is_no_difference_and_no_crash() -> None:
+    """A model whose every draft is unreadable shares no answered case with another."""
+    assert bootstrap_difference([], [], [], 2, lambda t: t[:, 0, 0]) == (None, None, None, 0)

@@ -41,7 +41,7 @@ def load_cases(recipe: Choice, data: Path) -> tuple[Suites, list[Case]]:
 
 
 def has_suite(data: Path, name: str) -> bool:
-    return name == BANK or (data / "test" / f"{name}.jsonl").exists()
+    return bool(bank_cases()) if name == BANK else (data / "test" / f"{name}.jsonl").exists()
 
 
 def load_suite(data: Path, name: str, recipe: Choice) -> list[Case]:

@@ -47,7 +47,8 @@ def record_answer(case: Case, answer: "Completion") -> Prediction:
             level = _Level.model_validate_json(answer.text).acuity
         except ValidationError:
             reason = "the model gave no level"
-    rules = rule_acuity(check_rules(case))
+    hits = check_rules(case)
+    rules = rule_acuity(hits)
     served = max(each for each in (level, rules, None if level else WITHOUT_DRAFT) if each is not None)
     return Prediction.model_validate(
         {
@@ -58,5 +59,6 @@ def record_answer(case: Case, answer: "Completion") -> Prediction:
             "reason": "" if level else reason,
             "error": (answer.error or "the engine failed") if answer.finish == "error" else "",
             "finish": answer.finish,
+            "fired": tuple(hit.rule.id for hit in hits),
         }
     )

@@ -13,13 +13,15 @@ from prescreen.clinic.acuity import Acuity
 from prescreen.config import digest
 from prescreen.evals.calibration import ENOUGH, Point
 from prescreen.evals.glossary import GLOSSARY, PLUMBING, SYSTEMS, VIEW_NAMES
+from prescreen.evals.groups import METRICS
 from prescreen.evals.pictures import Bar, Forest, draw_confidence, draw_confusions, draw_forests, draw_losses
 from prescreen.evals.prediction import VIEWS, Prediction, read_predictions
 from prescreen.evals.rate import Measure, Rate
+from prescreen.evals.sections import Row, build_groups, build_tasks
 from prescreen.evals.table import COLUMNS, MORE_COLUMNS, format_cell
+from prescreen.evals.worst import NUM_SHOWN, find_worst
 from prescreen.run import read_jsonl, write_atomic
 
-NUM_SHOWN = 10
 TABLE = (*COLUMNS, *MORE_COLUMNS)
 FORESTS = ("in_range", "under_triage", "missed_emergencies")
 REPORT_ROWS = (
@@ -37,13 +39,6 @@ REPORT_ROWS = (
     "history_invented",
 )
 STAGES = ("base", "cpt", "sft", "instruct", "dpo")
-
-
-class Row(NamedTuple):
-    """One table row: a heading and its cells."""
-
-    name: str
-    cells: list[str]
 
 
 class Shown(NamedTuple):
@@ -88,8 +83,12 @@ def build_context(evals: Path, metrics: Mapping[str, Any], gate: Mapping[str, An
         "losses": build_losses(evals, metrics),
         "perplexity": build_perplexity(metrics),
         "card": read_card(evals, metrics),
-        "worst": find_worst(predictions),
+        "worst": find_worst(predictions, find_unnamed(metrics, final)),
+        "tasks": build_tasks(evals, metrics, final),
+        "groups": build_groups(metrics, final),
+        "group_columns": [GLOSSARY[name].title for name in METRICS],
         "drafts": choose_drafts(predictions),
+        "num_shown": NUM_SHOWN,
         "glossary": GLOSSARY,
         "models": metrics.get("models", {}),
         "systems": SYSTEMS,
@@ -217,15 +216,10 @@ def read_card(evals: Path, metrics: Mapping[str, Any]) -> str:
     return card.read_text(encoding="utf-8") if metrics.get("data") and card.exists() else ""
 
 
-def find_worst(predictions: Mapping[str, Sequence[Prediction]]) -> list[Shown]:
-    """The costliest errors as served, worst first; too low costs more than too high."""
-    errors = [
-        (row.answer("served").cost, digest(row.case_id), Shown(suite, row))
-        for suite, rows in predictions.items()
-        for row in rows
-        if row.gold is not None and row.served is not None and row.answer("served").cost
-    ]
-    return [shown for _, _, shown in sorted(errors, key=lambda e: (-e[0], e[1]))[:NUM_SHOWN]]
+def find_unnamed(metrics: Mapping[str, Any], final: str) -> dict[str, set[str]]:
+    """By suite, the cases with a labelled red flag that the final system's report does not name."""
+    views = {suite: scores["systems"][final]["served"] for suite, scores in metrics["suites"].items()}
+    return {s: set(view["red_flag_recall"]["failures"]) for s, view in views.items() if "red_flag_recall" in view}
 
 
 def choose_drafts(predictions: Mapping[str, Sequence[Prediction]]) -> list[Shown]:

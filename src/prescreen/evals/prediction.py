@@ -41,6 +41,12 @@ class Prediction(Strict):
     seconds: float = 0.0
     draft: Draft | None = None
     report: Report | None = None
+    fired: tuple[str, ...] = ()
+
+    @property
+    def rules_fired(self) -> tuple[str, ...]:
+        """Ids of the rules that fired: the report's, or those kept where only a level was asked."""
+        return tuple(self.report.rules) if self.report else self.fired
 
     def answer(self, view: View) -> Answer:
         """This prediction as one view judges it; a crash of the model is no fault of the rules."""

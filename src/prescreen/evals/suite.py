@@ -14,9 +14,11 @@ from pydantic import Field, PositiveInt, field_validator
 from prescreen.clinic.case import Case
 from prescreen.config import Recipe
 from prescreen.evals import tasks
+from prescreen.evals.bank import read_bank
 from prescreen.evals.baselines import predict_baselines
 from prescreen.evals.drafting import Advance, Cache, draft_suite, hash_run_weights, hash_weights
 from prescreen.evals.glossary import SYSTEMS
+from prescreen.evals.groups import score_groups
 from prescreen.evals.held_out import BANK, Suites, load_cases
 from prescreen.evals.page import write_page
 from prescreen.evals.parallel import Job, draft_ahead
@@ -207,6 +209,8 @@ def score_all(recipe: EvalsRecipe, suites: Suites, predictions: Predictions) -> 
                 if name in ORDER and name != against and against in by_system
             },
         }
+    if BANK in suites:
+        scored[BANK]["groups"] = score_groups(read_bank(), predictions[BANK], seed=recipe.seed)
     skipped = [name for name in recipe.suites if name not in suites]
     return {"label": recipe.label, "suites": scored, "skipped": skipped}
 

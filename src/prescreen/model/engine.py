@@ -1,4 +1,4 @@
-"""Engines turn messages into completions: in-process transformers, any OpenAI-compatible server, or a script.
+"""Engines turn messages into completions: in-process transformers or a script; `model.endpoint` asks a server.
 
 Every engine answers every prompt: a failure is a completion with `finish="error"`, for a human to decide. Knows
 nothing about triage.
@@ -126,54 +126,6 @@ def by_length(encoded: Sequence[Sequence[int]], size: int, pairs: int = PREFILL_
         fit = min(size, max(pairs // longest**2, 1))
         yield order[:fit]
         order = order[fit:]
-
-
-class OpenAIEngine:
-    """Any OpenAI-compatible chat server (vLLM, llama.cpp) the user names; needs the `server` extra."""
-
-    def __init__(self, url: str, model: str, *, key: str = "none", timeout_s: float = 120.0) -> None:
-        from openai import OpenAI
-
-        self.name = f"{model} at {url}"
-        self.model = model
-        self.client = OpenAI(base_url=url, api_key=key, timeout=timeout_s, max_retries=1)
-
-    def generate(
-        self,
-        prompts: Sequence[list[Message]],
-        *,
-        schema: dict[str, Any] | None = None,
-        max_tokens: int = 640,
-        progress: Progress | None = None,
-    ) -> list[Completion]:
-        completions = []
-        for messages in prompts:
-            completions.append(self._ask(messages, schema, max_tokens))
-            if progress:
-                progress(1)
-        return completions
-
-    def _ask(self, messages: list[Message], schema: dict[str, Any] | None, max_tokens: int) -> Completion:
-        from openai import OpenAIError
-
-        extra: dict[str, Any] = {}
-        if schema:
-            form = {"name": "draft", "schema": schema, "strict": True}
-            extra["response_format"] = {"type": "json_schema", "json_schema": form}
-        try:
-            answer = self.client.chat.completions.create(
-                model=self.model,
-                messages=messages,
-                max_tokens=max_tokens,
-                temperature=0,
-                **extra,  # type: ignore[arg-type]
-            )
-        except OpenAIError as error:
-            return Completion("", finish="error", error=f"{type(error).__name__}: {error}")
-        choice = answer.choices[0]
-        tokens = answer.usage.completion_tokens if answer.usage else 0
-        finish: Literal["stop", "length"] = "length" if choice.finish_reason == "length" else "stop"
-        return Completion(choice.message.content or "", "", finish, tokens)
 
 
 def load_engine(
