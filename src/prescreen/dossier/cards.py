@@ -26,7 +26,7 @@ CARD_METRICS = (
     "in_range", "qwk", "under_triage", "severe_under", "over_triage", "missed_emergencies", "schema_valid",
 )  # fmt: skip
 TRAINED = ("pretrain", "cpt", "sft", "instruct", "dpo")
-BIAS = ("*bias*", "*fair*", "*counterfactual*")
+BIAS = ("bias",)
 
 
 class Row(NamedTuple):
