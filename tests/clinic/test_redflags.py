@@ -220,6 +220,29 @@ def test_history_and_family_do_not_fire(complaint: str) -> None:
     assert not check_rules(make_case(complaint))
 
 
+@pytest.mark.parametrize(
+    "complaint",
+    [
+        "My dad had a fit and I am frightened",
+        "Mum passed out and I don't know what to do",
+        "My brother had crushing chest pain and I've got him on the sofa",
+        "I'm worried about my son he is floppy and won't wake",
+        "Worried about my dad's chest pain",
+        "scared of this crushing chest pain",
+        "3/7 history of vomiting blood",
+        "2 day hx of black tarry stools and fainting",
+        "short history of slurred speech",
+    ],
+)
+def test_a_worried_relative_and_a_short_history_are_about_now(complaint: str) -> None:
+    assert check_rules(make_case(complaint))
+
+
+@pytest.mark.parametrize("gap", ["isn't really in", "is never in", "was not in"])
+def test_a_denial_between_the_words_of_a_pattern_counts(gap: str) -> None:
+    assert not check_rules(make_case(f"The pain {gap} my chest"))
+
+
 def test_symptoms_in_a_record_count_only_when_told_as_current() -> None:
     assert not check_rules(make_case("Here for a form.", history_text="Stroke with slurred speech. Seizures."))
     assert check_rules(make_case("Here for a form.", history_text="Presents with slurred speech since 9 am."))
@@ -241,6 +264,10 @@ def test_symptoms_in_a_record_count_only_when_told_as_current() -> None:
         ("Can you move your legs?", "no", True),
         ("When did the headache start?", "yes", False),
         ("Do you feel safe at home?", "No", True),
+        ("Any chest pain?", "maybe, yeah", True),
+        ("Where is the pain?", "in my chest", True),
+        ("Where does it hurt?", "It's my left testicle.", True),
+        ("Where is the pain?", "Just my toe, not my chest", False),
         ("Do you feel safe at home?", "Yes", False),
         (
             "Do you have any fever, chest pain or trouble breathing?",

@@ -20,7 +20,7 @@ _PATTERNS = {
     rf"{_SEP}(\d{{1,2}})\b(?![/.])",
     "spo2": r"\b(?:spo2|sp02|sao2|o2 sats?|sats?|saturations?|oxygen(?: level| sats?| saturation)?|o2)\b"
     rf"{_SEP}(\d{{2,3}})\b(?! ?(?:l|litres?)\b)",
-    "temperature": r"\b(?:temp|temps|temperature|fever|t)\b"
+    "temperature": r"\b(?:temp|temps|temperature|fever|thermometer(?: (?:says|said|reads|read|shows|showed))?|t)\b"
     rf"{_SEP}(\d{{2,3}}(?:[.,]\d)?)(?! ?(?:day|hour|hr|week|/))",
     "bare_celsius": r"\b((?:3[4-9]|4[0-2])(?:\.\d)?) ?(?:°|degrees|deg)? ?c(?:elsius)?\b",
 }

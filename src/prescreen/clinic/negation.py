@@ -108,9 +108,17 @@ _PAST = re.compile(
 )
 _PAST_BEFORE = re.compile(
     r"\b(?:history of|h/o|hx of|pmhx?|past medical history|previous(?:ly)?|prior|family history\w*"
-    r"|fhx?|died (?:of|from)"
-    r"|worried (?:about|of)|scared of|afraid of|fear of|risk of|prevent\w*|in case of|screening for"
-    r"|read about)\b[^\n,]{0,50}$"
+    r"|fhx?|died (?:of|from)|risk of|prevent\w*|in case of|screening for"
+    r"|read about|googl\w+|looked up)\b[^\n,]{0,50}$"
+)
+# Worry about an illness is no illness; "worried about my dad's chest pain" and "about mum, she fits" are.
+_WORRY_BEFORE = re.compile(
+    r"\b(?:worried (?:about|of)|scared of|afraid of|fear of)\b"
+    r"(?:(?! (?:my|his|her|their|the|this|that|these|those|he|she|it|they|i|who|is|was|has)\b|'s\b)[^\n,]){0,50}$"
+)
+_COURSE = re.compile(
+    r"(?:\d ?/ ?\d+|\d ?[dhwm]|\b(?:days?|weeks?|months?|hours?|hrs?|wks?|short|acute|recent|new))"
+    r" (?:history|hx|h/o) of\b"
 )
 _NOW = re.compile(
     r"\b(?:now|again|today|tonight|currently|this (?:morning|afternoon|evening|week|time)|same|since"
@@ -122,7 +130,13 @@ _FAMILY = re.compile(
     r"|nan|uncle|aunt\w*|cousin"
     r"|friend|neighbou?r|colleague|family)\b[^\n,]{0,20}\b(?:had|died|suffered|has had|passed)\b[^\n]{0,50}$"
 )
-_SELF = re.compile(r"\b(?:i|i'm|i've|im|ive|me)\b")
+# The teller is the patient: "my father had a heart attack, I feel fine", not "dad had a fit and I am frightened".
+_SELF = re.compile(
+    r"\b(?:i (?:feel|want|need|have|get|am (?:fine|well|ok|here)|was wondering)|i'd like"
+    r"|i'?m (?:fine|well|ok|okay|here|due)"
+    r"|i'?m worried (?:about having|i)|i'?ve (?:got (?!him|her|them|mum|dad|my)|had)|should i (?:be|get|have)|am i"
+    r"|my (?:own|check|cholesterol|risk|blood pressure))\b"
+)
 
 
 def clean_text(text: str) -> str:
@@ -179,6 +193,8 @@ def is_past(clause: str, start: int, end: int, utterance: str) -> bool:
     segment, before = clause[left:right], clause[left:start]
     if _NOW.search(segment):
         return False
-    if _PAST.search(segment) or _PAST_BEFORE.search(before):
+    if _PAST.search(segment) or _WORRY_BEFORE.search(before):
+        return True
+    if _PAST_BEFORE.search(before) and not _COURSE.search(before):
         return True
     return bool(_FAMILY.search(clause[:start])) and bool(_SELF.search(utterance)) and not _NOW.search(clause)

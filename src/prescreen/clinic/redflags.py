@@ -17,6 +17,7 @@ from pydantic import Field, ValidationError
 
 from prescreen.clinic.acuity import Acuity
 from prescreen.clinic.case import Case, Turn, Vitals
+from prescreen.clinic.child_vitals import count_danger_signs
 from prescreen.clinic.measurements import read_ages, read_measurements
 from prescreen.clinic.news2 import score_news2
 from prescreen.clinic.patterns import Lexicon
@@ -46,6 +47,9 @@ class Where(Strict):
     glucose_min: float | None = None
     glucose_max: float | None = None
     news2_min: int | None = None
+    shock_index_min: float | None = None
+    child_danger_signs_min: int | None = None
+    pain_min: float | None = None
     consciousness: tuple[str, ...] | None = None
 
 
@@ -205,9 +209,16 @@ def _gather_facts(case: Case, text: Words, table: RuleTable) -> tuple[Facts, Fac
         "pregnant": case.pregnant or bool(text.find(table.pregnant)) or None,
         "child": child or None,
         "news2": news2.score if news2 else None,
+        "shock_index": _shock_index(vitals),
+        "child_danger_signs": count_danger_signs(vitals, min(ages)) if ages else None,
     }
     values = {name: () if value is None else (value,) for name, value in known.items()}
     return Facts({**values, "age": ages}), Facts({**values, "age": first})
+
+
+def _shock_index(vitals: Vitals) -> float | None:
+    """Heart rate over systolic pressure."""
+    return round(vitals.heart_rate / vitals.systolic, 2) if vitals.heart_rate and vitals.systolic else None
 
 
 def _match(matcher: Matcher, text: Words, raising: Facts, holding: Facts) -> str | None:
