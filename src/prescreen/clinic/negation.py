@@ -75,7 +75,8 @@ _SUBJECT = (
 _STRESS = r"(?:very|really|severe\w*|sudden\w*|bad|worst|worse|crushing|massive\w*|terrible|awful|one)"
 _SCOPE_END = re.compile(
     rf"(?:,|\band\b|&|\+|\s-)\s*(?:and\s+)?{_SUBJECT}\b|\b(?:because|only|instead|then|now|so|until"
-    rf"|till|when|while|which|who)\b"
+    rf"|till|when|while|which|who"
+    r"|touch(?:es|ed|ing)?|help(?:s|ed)?|shift(?:s|ed)?|reliev\w+|eas(?:e|es|ed)|works?|worked)\b"
 )
 _STRESSED = re.compile(rf"(?:,|\band\b|&|\+|\s-)\s*(?:and\s+)?{_STRESS}\b")
 _REPLY = re.compile(r"\s+(?:i|i'm|he|she|he's|she's|it's|it|my|we|they)\b")
@@ -107,7 +108,7 @@ _PAST = re.compile(
     r"|at the age of \d+)"
 )
 _PAST_BEFORE = re.compile(
-    r"\b(?:history of|h/o|hx of|pmhx?|past medical history|previous(?:ly)?|prior|family history\w*"
+    r"\b(?:history of|h/o|hx of|(?<!nil )(?<!no )pmhx?|past medical history|previous(?:ly)?|prior|family history\w*"
     r"|fhx?|died (?:of|from)|risk of|prevent\w*|in case of|screening for"
     r"|read about|googl\w+|looked up)\b[^\n,]{0,50}$"
 )

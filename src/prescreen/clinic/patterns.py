@@ -18,7 +18,8 @@ from prescreen.errors import RecipeError
 _AHEAD = r"([^\n]{0,45}?)"
 _BACK = r"([^\n,]{0,30}?)"
 _TERM = re.compile(r"<([a-z_]+)>")
-_FILLER = re.compile(r"\(\?:\\w\+\[ -\]\+\)(\?|\{\d,\d\})")  # `(\w+ ){0,3}`, any few words, once translated
+# `(\w+ ){0,3}`, any few words, once translated; a word before them may end in 's ("my calf's gone solid").
+_FILLER = re.compile(r"(\[ -\]\+)?\(\?:\\w\+\[ -\]\+\)(\?|\{\d,\d{1,2}\})")
 _WORD = re.compile(r"[a-z0-9]+")
 _STEM = re.compile(r"[a-z0-9]*")
 _LONGEST = 8  # letters of a word that are looked at
@@ -86,7 +87,7 @@ class Lexicon:
             return _AHEAD.join(rf"\b(?:{self._translate(part, within)})\b" for part in pattern.split(" > "))
         plain = re.sub(r"\((?!\?)", "(?:", pattern)
         plain = re.sub(r" (\??)", lambda m: "[ -]?" if m[1] else "[ -]+", plain.replace("'", "'?"))
-        plain = _FILLER.sub(r"((?:[\\w']+[ -]+)\1)", plain)
+        plain = _FILLER.sub(lambda m: ("(?:'s)?[ -]+" if m[1] else "") + rf"((?:[\w']+[ -]+){m[2]})", plain)
         plain = re.sub(r"(?<!\\w)(?<=\w)\*", r"\\w*", plain)
         return _TERM.sub(lambda m: self._insert(m[1], within), plain)
 
