@@ -349,6 +349,52 @@ def test_more_words_never_lower(complaint: str, more: list[tuple[str, str]]) -> 
     assert fired(case) <= fired(longer)
 
 
+TOLD = st.sampled_from([words for words in WORDINGS["emergency"] if words[-1].isalnum()])
+
+
+@settings(max_examples=150, deadline=None)
+@given(TOLD, TOLD)
+def test_the_order_of_two_sentences_does_not_matter(one: str, other: str) -> None:
+    first, second = make_case(f"{one}. {other}."), make_case(f"{other}. {one}.")
+    assert rule_acuity(check_rules(first)) == rule_acuity(check_rules(second))
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    TOLD,
+    st.sampled_from(["No itching.", "Denies any rash on the feet.", "I don't have hay fever.", "Earache: no."]),
+)
+def test_a_denial_before_or_after_takes_no_level_away(told: str, denial: str) -> None:
+    alone = rule_acuity(check_rules(make_case(told)))
+    for text in (f"{denial} {told}", f"{told}. {denial}"):
+        level = rule_acuity(check_rules(make_case(text)))
+        assert alone is None or (level is not None and level >= alone)
+
+
+def test_a_benign_word_far_away_holds_nothing_back() -> None:
+    far = " ".join(["We have been here since the weekend with the whole family and the weather was lovely."] * 2)
+    assert "chest-pain-adult" not in fired(make_case("My chest pain came from the gym."))
+    assert "chest-pain-adult" in fired(make_case(f"I have chest pain. {far} My son was at the gym."))
+
+
+@pytest.mark.parametrize(
+    ("complaint", "rule"),
+    [
+        ("My baby is 6 weeks, 38.4 under the arm", "temperature-under-3-months"),
+        ("thermometer says 41.2", "temperature-extreme"),
+        ("her heart is going, pulse going 190", "heart-rate-high"),
+        ("he is thirteen, HR 124, RR 27", "child-vitals-danger"),
+    ],
+)
+def test_ages_and_numbers_as_people_say_them(complaint: str, rule: str) -> None:
+    assert rule in fired(make_case(complaint))
+
+
+@pytest.mark.parametrize("complaint", ["my BMI is 38.4", "she is one of four", "he weighs 38.5 kg"])
+def test_other_numbers_are_no_temperature_and_no_age(complaint: str) -> None:
+    assert not fired(make_case(complaint))
+
+
 @settings(max_examples=150, deadline=None)
 @given(WORDS_SAID, WORDS_SAID)
 def test_evidence_is_verbatim(complaint: str, answer: str) -> None:

@@ -23,7 +23,7 @@ _AUX = r"(?:isn'?t|aren'?t|wasn'?t|hasn'?t|haven'?t|hadn'?t|doesn'?t|don'?t|didn
 _NO_DENIAL = re.compile(
     r"\bno (?:better|relief|improvement|change|idea|doubt|wonder|matter|good|use|let ?up|help|energy|appetite"
     r"|strength|longer able|sleep|time|one (?:is|else|to|helps?|at|will|knows)|obvious|apparent|clear"
-    r"|explanation|reason|control|way|food|fluids?)\b"
+    r"|explanation|reason|control|way|food|fluids?|spleen|immune system|neutrophils|platelets|pulse)\b"
     r"|\b(?:no|nil|denies|denied|without)(?: any)?(?: (?:known|drug|food|significant|relevant"
     r"|previous|past|prior|other|"
     r"medical|notable|regular|particular|recent))*"

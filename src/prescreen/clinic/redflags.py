@@ -152,6 +152,7 @@ def _meets(name: str, value: Any, wanted: Any) -> bool:
     return value in (wanted if isinstance(wanted, tuple) else (wanted,))
 
 
+_REACH = 120  # characters
 TABLE = Path(__file__).with_name("redflags.yaml")
 
 
@@ -221,6 +222,11 @@ def _shock_index(vitals: Vitals) -> float | None:
     return round(vitals.heart_rate / vitals.systolic, 2) if vitals.heart_rate and vitals.systolic else None
 
 
+def _holds_back(benign: Span, span: Span) -> bool:
+    """A benign wording speaks for what is said near it in the same utterance, not for the whole story."""
+    return benign.utterance == span.utterance and abs(benign.at - span.at) <= _REACH
+
+
 def _match(matcher: Matcher, text: Words, raising: Facts, holding: Facts) -> str | None:
     rule = matcher.rule
     if not raising.meet(rule.where, unknown=False) or not holding.meet(rule.if_known, unknown=True):
@@ -229,8 +235,8 @@ def _match(matcher: Matcher, text: Words, raising: Facts, holding: Facts) -> str
     for number, group in enumerate(matcher.groups):
         spans = text.find(group)
         if spans and number == 0 and matcher.unless:
-            held_back = {span.utterance for span in text.find(matcher.unless, past=True)}
-            spans = [span for span in spans if span.utterance not in held_back]
+            benign = text.find(matcher.unless, past=True)
+            spans = [span for span in spans if not any(_holds_back(other, span) for other in benign)]
         if not spans:
             return None
         found.append(spans[0])
