@@ -220,6 +220,29 @@ def test_history_and_family_do_not_fire(complaint: str) -> None:
     assert not check_rules(make_case(complaint))
 
 
+@pytest.mark.parametrize(
+    "complaint",
+    [
+        "My dad had a fit and I am frightened",
+        "Mum passed out and I don't know what to do",
+        "My brother had crushing chest pain and I've got him on the sofa",
+        "I'm worried about my son he is floppy and won't wake",
+        "Worried about my dad's chest pain",
+        "scared of this crushing chest pain",
+        "3/7 history of vomiting blood",
+        "2 day hx of black tarry stools and fainting",
+        "short history of slurred speech",
+    ],
+)
+def test_a_worried_relative_and_a_short_history_are_about_now(complaint: str) -> None:
+    assert check_rules(make_case(complaint))
+
+
+@pytest.mark.parametrize("gap", ["isn't really in", "is never in", "was not in"])
+def test_a_denial_between_the_words_of_a_pattern_counts(gap: str) -> None:
+    assert not check_rules(make_case(f"The pain {gap} my chest"))
+
+
 def test_symptoms_in_a_record_count_only_when_told_as_current() -> None:
     assert not check_rules(make_case("Here for a form.", history_text="Stroke with slurred speech. Seizures."))
     assert check_rules(make_case("Here for a form.", history_text="Presents with slurred speech since 9 am."))
@@ -241,6 +264,10 @@ def test_symptoms_in_a_record_count_only_when_told_as_current() -> None:
         ("Can you move your legs?", "no", True),
         ("When did the headache start?", "yes", False),
         ("Do you feel safe at home?", "No", True),
+        ("Any chest pain?", "maybe, yeah", True),
+        ("Where is the pain?", "in my chest", True),
+        ("Where does it hurt?", "It's my left testicle.", True),
+        ("Where is the pain?", "Just my toe, not my chest", False),
         ("Do you feel safe at home?", "Yes", False),
         (
             "Do you have any fever, chest pain or trouble breathing?",
@@ -320,6 +347,52 @@ def test_more_words_never_lower(complaint: str, more: list[tuple[str, str]]) -> 
     case = make_case(complaint)
     longer = case.model_copy(update={"turns": tuple(Turn(speaker=s, text=t) for s, t in more)})  # type: ignore[arg-type]
     assert fired(case) <= fired(longer)
+
+
+TOLD = st.sampled_from([words for words in WORDINGS["emergency"] if words[-1].isalnum()])
+
+
+@settings(max_examples=150, deadline=None)
+@given(TOLD, TOLD)
+def test_the_order_of_two_sentences_does_not_matter(one: str, other: str) -> None:
+    first, second = make_case(f"{one}. {other}."), make_case(f"{other}. {one}.")
+    assert rule_acuity(check_rules(first)) == rule_acuity(check_rules(second))
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    TOLD,
+    st.sampled_from(["No itching.", "Denies any rash on the feet.", "I don't have hay fever.", "Earache: no."]),
+)
+def test_a_denial_before_or_after_takes_no_level_away(told: str, denial: str) -> None:
+    alone = rule_acuity(check_rules(make_case(told)))
+    for text in (f"{denial} {told}", f"{told}. {denial}"):
+        level = rule_acuity(check_rules(make_case(text)))
+        assert alone is None or (level is not None and level >= alone)
+
+
+def test_a_benign_word_far_away_holds_nothing_back() -> None:
+    far = " ".join(["We have been here since the weekend with the whole family and the weather was lovely."] * 2)
+    assert "chest-pain-adult" not in fired(make_case("My chest pain came from the gym."))
+    assert "chest-pain-adult" in fired(make_case(f"I have chest pain. {far} My son was at the gym."))
+
+
+@pytest.mark.parametrize(
+    ("complaint", "rule"),
+    [
+        ("My baby is 6 weeks, 38.4 under the arm", "temperature-under-3-months"),
+        ("thermometer says 41.2", "temperature-extreme"),
+        ("her heart is going, pulse going 190", "heart-rate-high"),
+        ("he is thirteen, HR 124, RR 27", "child-vitals-danger"),
+    ],
+)
+def test_ages_and_numbers_as_people_say_them(complaint: str, rule: str) -> None:
+    assert rule in fired(make_case(complaint))
+
+
+@pytest.mark.parametrize("complaint", ["my BMI is 38.4", "she is one of four", "he weighs 38.5 kg"])
+def test_other_numbers_are_no_temperature_and_no_age(complaint: str) -> None:
+    assert not fired(make_case(complaint))
 
 
 @settings(max_examples=150, deadline=None)

@@ -13,7 +13,7 @@ _YES = re.compile(
     r"sort of|kind of|i think so|think so|affirmative|right|sure|unfortunately|i do|i am|i have|i did"
     r"|he does|he is|he has|"
     r"she does|she is|she has|it does|it is|it has|they are|they do|there is|very(?: much)?|lots|quite a bit|"
-    r"that's right|mhm|uh-huh|y)\b",
+    r"that's right|mhm|uh-huh|maybe|possibly|probably|might be|could be|i suppose|i guess|well,? yes|y)\b",
     re.I,
 )
 _NO = re.compile(
@@ -34,6 +34,10 @@ _ANY = re.compile(
     r"^(?:and |so |or |also |have you |had )*(?:any|is there(?: any)?|are there(?: any)?)\b(?P<rest>.+)$",
     re.I,
 )
+_WHERE = re.compile(
+    r"\bwhere\b.*?\b(?P<what>pain|hurt|ache|sore|swelling|swollen|rash|bleed(?:ing)?|numb(?:ness)?)", re.I
+)
+_FINE = re.compile(r"\b(?:no|not|n[o']t|fine|ok|okay|normal|nowhere)\b|n't\b", re.I)
 _OPEN = re.compile(r"\b(?:when|what|where|which|how|who|why)\b", re.I)
 _ASKS = re.compile(r"\?|^\s*(?:any|do|does|did|is|are|can|could|have|has|tell me|please)\b", re.I)
 
@@ -45,6 +49,9 @@ def is_question(text: str) -> bool:
 
 def state_answer(question: str, answer: str) -> str:
     """The statement a yes/no answer makes of its question; empty when it makes none."""
+    if where := _WHERE.search(question):
+        told = [s.strip() for s in _SENTENCE.findall(answer)]
+        return ". ".join(f"{where['what']} {s}" for s in told[:3] if s and not _FINE.search(s))
     yes, no = bool(_YES.match(answer)), bool(_NO.match(answer))
     if yes == no:
         return ""

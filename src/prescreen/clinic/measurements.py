@@ -11,7 +11,8 @@ from prescreen.clinic.case import Case, Vitals
 from prescreen.clinic.numerals import NUMBERS
 
 _SEP = (
-    r"(?: ?(?:is|are|was|of|at|reading|rate|level|to|up to|down to|showing|around|about|only|were|now"
+    r"(?: ?(?:is|are|was|going|beating|running"
+    r"|of|at|reading|rate|level|to|up to|down to|showing|around|about|only|were|now"
     r"|[:=~-]|,))*\s*"
 )
 _PATTERNS = {
@@ -20,8 +21,10 @@ _PATTERNS = {
     rf"{_SEP}(\d{{1,2}})\b(?![/.])",
     "spo2": r"\b(?:spo2|sp02|sao2|o2 sats?|sats?|saturations?|oxygen(?: level| sats?| saturation)?|o2)\b"
     rf"{_SEP}(\d{{2,3}})\b(?! ?(?:l|litres?)\b)",
-    "temperature": r"\b(?:temp|temps|temperature|fever|t)\b"
+    "temperature": r"\b(?:temp|temps|temperature|fever|thermometer(?: (?:says|said|reads|read|shows|showed))?|t)\b"
     rf"{_SEP}(\d{{2,3}}(?:[.,]\d)?)(?! ?(?:day|hour|hr|week|/))",
+    "bare_decimal": r"(?<![\d/.])(?<!bmi )(?<!bmi of )(?<!a1c )(?<!bm )(?<!sugar )"
+    r"((?:3[6-9]|4[01])\.\d)(?![\d/])(?! ?(?:kg|kilos?|mmol|%|weeks|wks|cm|mm|st\b|lbs?|miles|km|years|yrs))",
     "bare_celsius": r"\b((?:3[4-9]|4[0-2])(?:\.\d)?) ?(?:°|degrees|deg)? ?c(?:elsius)?\b",
 }
 _COMPILED = {name: re.compile(pattern, re.I) for name, pattern in _PATTERNS.items()}
@@ -37,6 +40,8 @@ _PLAUSIBLE = {
     "systolic": (40, 280),
     "diastolic": (20, 180),
 }
+_TEENS = ("thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen")
+_YEARS = NUMBERS | {word: number for number, word in enumerate(_TEENS, start=13)}
 _UNIT = {"d": 365.25, "w": 52.18, "m": 12.0, "y": 1.0}
 _AGE = re.compile(
     r"\b(\d{1,3}|" + "|".join(NUMBERS) + r")[ -]*"
@@ -45,9 +50,17 @@ _AGE = re.compile(
 )
 _FRACTION_AGE = re.compile(r"\b(\d{1,2}) ?/ ?(7|52|12) (?:old|of age|baby|infant)\b", re.I)
 _SHORT_AGE = re.compile(r"(?:^|[\s,(])(\d{1,3}) ?(?:m|f|yom|yof|yo|y/o)\b(?!\s*\d)(?!')", re.I)
+_BABY_AGE = re.compile(
+    r"\b(?:baby|newborn|infant|little one|son|daughter|he|she|he'?s|she'?s|bubs?|boy|girl)"
+    r"(?: (?:is|was|only|just|now|aged?))*"
+    r"[ ,]+(\d{1,2}|" + "|".join(NUMBERS) + r") (days?|weeks?|wks?|months?|mths?)\b"
+    r"(?! (?:pregnan|gone|ago|after|since|along))",
+    re.I,
+)
 _STATED_AGE = re.compile(
-    r"\b(?:aged?|i'?m|i am|he'?s|she'?s) (\d{1,3})\b(?! ?(?:weeks?|wks?|months? (?:pregnant|gone)"
-    r"|days|hours|min|%|/))",
+    r"\b(?:aged?|i'?m|i am|he'?s|she'?s|he is|she is) (\d{1,3}|" + "|".join(_YEARS) + r")\b"
+    r"(?! ?(?:weeks?|wks?|months?|days|hours|min|%|/|of|o'clock|foot|feet|stone|times|pints|st|kilo|miles|in|out"
+    r"|to|\d))",
     re.I,
 )
 
@@ -64,7 +77,7 @@ def read_measurements(case: Case, text: str) -> Measured:
     said: dict[str, Any] = {}
     for name, pattern in _COMPILED.items():
         for match in pattern.finditer(text):
-            _put(said, "temperature" if name == "bare_celsius" else name, float(match[1].replace(",", ".")))
+            _put(said, "temperature" if name.startswith("bare") else name, float(match[1].replace(",", ".")))
     if pressure := _PRESSURE.search(text):
         _put(said, "systolic", float(pressure[1]))
         _put(said, "diastolic", float(pressure[2]))
@@ -104,8 +117,12 @@ def read_ages(text: str) -> tuple[float, ...]:
         word = match[1].lower()
         number = float(word) if word.isdigit() else float(NUMBERS[word])
         ages.append(number / _UNIT[match[2][0].lower()])
+    for match in _BABY_AGE.finditer(text):
+        word = match[1].lower()
+        ages.append((float(word) if word.isdigit() else float(NUMBERS[word])) / _UNIT[match[2][0].lower()])
     ages += [float(m[1]) / {"7": 365.25, "52": 52.18, "12": 12.0}[m[2]] for m in _FRACTION_AGE.finditer(text)]
     if re.search(r"\b(?:newborn|neonate|new born)\b", text, re.I):
         ages.append(0.02)
-    ages += [float(m[1]) for pattern in (_SHORT_AGE, _STATED_AGE) for m in pattern.finditer(text)]
+    stated = [m[1].lower() for pattern in (_SHORT_AGE, _STATED_AGE) for m in pattern.finditer(text)]
+    ages += [float(_YEARS.get(word, word)) for word in stated]
     return tuple(age for age in ages if age <= 115)

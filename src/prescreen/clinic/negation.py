@@ -23,7 +23,7 @@ _AUX = r"(?:isn'?t|aren'?t|wasn'?t|hasn'?t|haven'?t|hadn'?t|doesn'?t|don'?t|didn
 _NO_DENIAL = re.compile(
     r"\bno (?:better|relief|improvement|change|idea|doubt|wonder|matter|good|use|let ?up|help|energy|appetite"
     r"|strength|longer able|sleep|time|one (?:is|else|to|helps?|at|will|knows)|obvious|apparent|clear"
-    r"|explanation|reason|control|way|food|fluids?)\b"
+    r"|explanation|reason|control|way|food|fluids?|spleen|immune system|neutrophils|platelets|pulse)\b"
     r"|\b(?:no|nil|denies|denied|without)(?: any)?(?: (?:known|drug|food|significant|relevant"
     r"|previous|past|prior|other|"
     r"medical|notable|regular|particular|recent))*"
@@ -75,7 +75,8 @@ _SUBJECT = (
 _STRESS = r"(?:very|really|severe\w*|sudden\w*|bad|worst|worse|crushing|massive\w*|terrible|awful|one)"
 _SCOPE_END = re.compile(
     rf"(?:,|\band\b|&|\+|\s-)\s*(?:and\s+)?{_SUBJECT}\b|\b(?:because|only|instead|then|now|so|until"
-    rf"|till|when|while|which|who)\b"
+    rf"|till|when|while|which|who"
+    r"|touch(?:es|ed|ing)?|help(?:s|ed)?|shift(?:s|ed)?|reliev\w+|eas(?:e|es|ed)|works?|worked)\b"
 )
 _STRESSED = re.compile(rf"(?:,|\band\b|&|\+|\s-)\s*(?:and\s+)?{_STRESS}\b")
 _REPLY = re.compile(r"\s+(?:i|i'm|he|she|he's|she's|it's|it|my|we|they)\b")
@@ -107,10 +108,18 @@ _PAST = re.compile(
     r"|at the age of \d+)"
 )
 _PAST_BEFORE = re.compile(
-    r"\b(?:history of|h/o|hx of|pmhx?|past medical history|previous(?:ly)?|prior|family history\w*"
-    r"|fhx?|died (?:of|from)"
-    r"|worried (?:about|of)|scared of|afraid of|fear of|risk of|prevent\w*|in case of|screening for"
-    r"|read about)\b[^\n,]{0,50}$"
+    r"\b(?:history of|h/o|hx of|(?<!nil )(?<!no )pmhx?|past medical history|previous(?:ly)?|prior|family history\w*"
+    r"|fhx?|died (?:of|from)|risk of|prevent\w*|in case of|screening for"
+    r"|read about|googl\w+|looked up)\b[^\n,]{0,50}$"
+)
+# Worry about an illness is no illness; "worried about my dad's chest pain" and "about mum, she fits" are.
+_WORRY_BEFORE = re.compile(
+    r"\b(?:worried (?:about|of)|scared of|afraid of|fear of)\b"
+    r"(?:(?! (?:my|his|her|their|the|this|that|these|those|he|she|it|they|i|who|is|was|has)\b|'s\b)[^\n,]){0,50}$"
+)
+_COURSE = re.compile(
+    r"(?:\d ?/ ?\d+|\d ?[dhwm]|\b(?:days?|weeks?|months?|hours?|hrs?|wks?|short|acute|recent|new))"
+    r" (?:history|hx|h/o) of\b"
 )
 _NOW = re.compile(
     r"\b(?:now|again|today|tonight|currently|this (?:morning|afternoon|evening|week|time)|same|since"
@@ -122,7 +131,13 @@ _FAMILY = re.compile(
     r"|nan|uncle|aunt\w*|cousin"
     r"|friend|neighbou?r|colleague|family)\b[^\n,]{0,20}\b(?:had|died|suffered|has had|passed)\b[^\n]{0,50}$"
 )
-_SELF = re.compile(r"\b(?:i|i'm|i've|im|ive|me)\b")
+# The teller is the patient: "my father had a heart attack, I feel fine", not "dad had a fit and I am frightened".
+_SELF = re.compile(
+    r"\b(?:i (?:feel|want|need|have|get|am (?:fine|well|ok|here)|was wondering)|i'd like"
+    r"|i'?m (?:fine|well|ok|okay|here|due)"
+    r"|i'?m worried (?:about having|i)|i'?ve (?:got (?!him|her|them|mum|dad|my)|had)|should i (?:be|get|have)|am i"
+    r"|my (?:own|check|cholesterol|risk|blood pressure))\b"
+)
 
 
 def clean_text(text: str) -> str:
@@ -179,6 +194,8 @@ def is_past(clause: str, start: int, end: int, utterance: str) -> bool:
     segment, before = clause[left:right], clause[left:start]
     if _NOW.search(segment):
         return False
-    if _PAST.search(segment) or _PAST_BEFORE.search(before):
+    if _PAST.search(segment) or _WORRY_BEFORE.search(before):
+        return True
+    if _PAST_BEFORE.search(before) and not _COURSE.search(before):
         return True
     return bool(_FAMILY.search(clause[:start])) and bool(_SELF.search(utterance)) and not _NOW.search(clause)

@@ -1,9 +1,9 @@
 """The pattern language of the rule table, compiled for speed.
 
-A pattern is a regular expression over lower-case text with five conveniences: a space matches blanks and
+A pattern is a regular expression over lower-case text with six conveniences: a space matches blanks and
 hyphens, an apostrophe is optional, `stem*` takes any ending, `<term>` inserts a term of the table, and
-` + ` / ` > ` join two parts of one clause, a few words apart, in either / in this order. Every capturing group
-of the result is such a gap. Knows no case, no rule and no negation.
+` + ` / ` > ` join two parts of one clause, a few words apart, in either / in this order; `(\\w+ ){0,3}` is any few
+words. Every capturing group of the result is such a gap. Knows no case, no rule and no negation.
 
 Thousands of patterns meet every case, and nearly all share no word with it. So each pattern is filed under the
 beginnings of words it cannot do without ("breath", "chok"), and only patterns so summoned are searched for.
@@ -18,6 +18,8 @@ from prescreen.errors import RecipeError
 _AHEAD = r"([^\n]{0,45}?)"
 _BACK = r"([^\n,]{0,30}?)"
 _TERM = re.compile(r"<([a-z_]+)>")
+# `(\w+ ){0,3}`, any few words, once translated; a word before them may end in 's ("my calf's gone solid").
+_FILLER = re.compile(r"(\[ -\]\+)?\(\?:\\w\+\[ -\]\+\)(\?|\{\d,\d{1,2}\})")
 _WORD = re.compile(r"[a-z0-9]+")
 _STEM = re.compile(r"[a-z0-9]*")
 _LONGEST = 8  # letters of a word that are looked at
@@ -85,6 +87,7 @@ class Lexicon:
             return _AHEAD.join(rf"\b(?:{self._translate(part, within)})\b" for part in pattern.split(" > "))
         plain = re.sub(r"\((?!\?)", "(?:", pattern)
         plain = re.sub(r" (\??)", lambda m: "[ -]?" if m[1] else "[ -]+", plain.replace("'", "'?"))
+        plain = _FILLER.sub(lambda m: ("(?:'s)?[ -]+" if m[1] else "") + rf"((?:[\w']+[ -]+){m[2]})", plain)
         plain = re.sub(r"(?<!\\w)(?<=\w)\*", r"\\w*", plain)
         return _TERM.sub(lambda m: self._insert(m[1], within), plain)
 

@@ -17,6 +17,7 @@ from pydantic import Field, ValidationError
 
 from prescreen.clinic.acuity import Acuity
 from prescreen.clinic.case import Case, Turn, Vitals
+from prescreen.clinic.child_vitals import count_danger_signs
 from prescreen.clinic.measurements import read_ages, read_measurements
 from prescreen.clinic.news2 import score_news2
 from prescreen.clinic.patterns import Lexicon
@@ -46,6 +47,9 @@ class Where(Strict):
     glucose_min: float | None = None
     glucose_max: float | None = None
     news2_min: int | None = None
+    shock_index_min: float | None = None
+    child_danger_signs_min: int | None = None
+    pain_min: float | None = None
     consciousness: tuple[str, ...] | None = None
 
 
@@ -148,6 +152,7 @@ def _meets(name: str, value: Any, wanted: Any) -> bool:
     return value in (wanted if isinstance(wanted, tuple) else (wanted,))
 
 
+_REACH = 120  # characters
 TABLE = Path(__file__).with_name("redflags.yaml")
 
 
@@ -205,9 +210,21 @@ def _gather_facts(case: Case, text: Words, table: RuleTable) -> tuple[Facts, Fac
         "pregnant": case.pregnant or bool(text.find(table.pregnant)) or None,
         "child": child or None,
         "news2": news2.score if news2 else None,
+        "shock_index": _shock_index(vitals),
+        "child_danger_signs": count_danger_signs(vitals, min(ages)) if ages else None,
     }
     values = {name: () if value is None else (value,) for name, value in known.items()}
     return Facts({**values, "age": ages}), Facts({**values, "age": first})
+
+
+def _shock_index(vitals: Vitals) -> float | None:
+    """Heart rate over systolic pressure."""
+    return round(vitals.heart_rate / vitals.systolic, 2) if vitals.heart_rate and vitals.systolic else None
+
+
+def _holds_back(benign: Span, span: Span) -> bool:
+    """A benign wording speaks for what is said near it in the same utterance, not for the whole story."""
+    return benign.utterance == span.utterance and abs(benign.at - span.at) <= _REACH
 
 
 def _match(matcher: Matcher, text: Words, raising: Facts, holding: Facts) -> str | None:
@@ -218,8 +235,8 @@ def _match(matcher: Matcher, text: Words, raising: Facts, holding: Facts) -> str
     for number, group in enumerate(matcher.groups):
         spans = text.find(group)
         if spans and number == 0 and matcher.unless:
-            held_back = {span.utterance for span in text.find(matcher.unless, past=True)}
-            spans = [span for span in spans if span.utterance not in held_back]
+            benign = text.find(matcher.unless, past=True)
+            spans = [span for span in spans if not any(_holds_back(other, span) for other in benign)]
         if not spans:
             return None
         found.append(spans[0])

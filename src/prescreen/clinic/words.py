@@ -28,10 +28,11 @@ class Utterance(NamedTuple):
 
 
 class Span(NamedTuple):
-    """One asserted match: verbatim evidence and the number of the utterance it stands in."""
+    """One asserted match: verbatim evidence, the number of the utterance it stands in, and where in all text."""
 
     evidence: str
     utterance: int
+    at: int = 0
 
 
 def list_utterances(case: Case) -> list[Utterance]:
@@ -121,5 +122,5 @@ class Words:
             if is_past(clause, start, end, self._clean[offset : offset + len(utterance.read)]):
                 return None
         if utterance.read is not utterance.said:
-            return Span(utterance.said, number)
-        return Span(utterance.said[first - offset : last - offset], number)
+            return Span(utterance.said, number, first)
+        return Span(utterance.said[first - offset : last - offset], number, first)
