@@ -11,46 +11,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from pydantic import Field, ValidationError
 
 from prescreen.clinic.acuity import Acuity
 from prescreen.clinic.case import Case, Turn, Vitals
 from prescreen.clinic.child_vitals import count_danger_signs
+from prescreen.clinic.conditions import Facts, Where, name_measurement, shock_index
 from prescreen.clinic.measurements import read_ages, read_measurements
 from prescreen.clinic.news2 import score_news2
 from prescreen.clinic.patterns import Lexicon
 from prescreen.clinic.words import Span, Words
 from prescreen.config import Strict, read_yaml
 from prescreen.errors import RecipeError
-
-
-class Where(Strict):
-    """Conditions on age, sex, pregnancy and measurements; all given ones must hold. Bounds are inclusive."""
-
-    age_min: float | None = None
-    age_max: float | None = None
-    child: bool | None = None
-    sex: Literal["female", "male"] | None = None
-    pregnant: bool | None = None
-    heart_rate_min: float | None = None
-    heart_rate_max: float | None = None
-    respiratory_rate_min: float | None = None
-    respiratory_rate_max: float | None = None
-    systolic_min: float | None = None
-    systolic_max: float | None = None
-    diastolic_min: float | None = None
-    temperature_min: float | None = None
-    temperature_max: float | None = None
-    spo2_max: float | None = None
-    glucose_min: float | None = None
-    glucose_max: float | None = None
-    news2_min: int | None = None
-    shock_index_min: float | None = None
-    child_danger_signs_min: int | None = None
-    pain_min: float | None = None
-    consciousness: tuple[str, ...] | None = None
 
 
 class Example(Strict):
@@ -129,29 +103,6 @@ class RuleTable:
         return tuple(matcher.rule for matcher in self.matchers)
 
 
-class Facts(NamedTuple):
-    """What `where` asks about: name to the values known; none is unknown, and several ages are several persons."""
-
-    values: dict[str, tuple[Any, ...]]
-
-    def meet(self, where: Where, *, unknown: bool) -> bool:
-        """Whether all conditions hold for some value; `unknown` is the answer for a value nobody knows."""
-        for name in where.model_fields_set:
-            wanted = getattr(where, name)
-            values = self.values[name.removesuffix("_min").removesuffix("_max")]
-            if not (any(_meets(name, value, wanted) for value in values) if values else unknown):
-                return False
-        return True
-
-
-def _meets(name: str, value: Any, wanted: Any) -> bool:
-    if name.endswith("_min"):
-        return value >= wanted
-    if name.endswith("_max"):
-        return value <= wanted
-    return value in (wanted if isinstance(wanted, tuple) else (wanted,))
-
-
 _REACH = 120  # characters
 TABLE = Path(__file__).with_name("redflags.yaml")
 
@@ -210,16 +161,11 @@ def _gather_facts(case: Case, text: Words, table: RuleTable) -> tuple[Facts, Fac
         "pregnant": case.pregnant or bool(text.find(table.pregnant)) or None,
         "child": child or None,
         "news2": news2.score if news2 else None,
-        "shock_index": _shock_index(vitals),
+        "shock_index": shock_index(vitals),
         "child_danger_signs": count_danger_signs(vitals, min(ages)) if ages else None,
     }
     values = {name: () if value is None else (value,) for name, value in known.items()}
     return Facts({**values, "age": ages}), Facts({**values, "age": first})
-
-
-def _shock_index(vitals: Vitals) -> float | None:
-    """Heart rate over systolic pressure."""
-    return round(vitals.heart_rate / vitals.systolic, 2) if vitals.heart_rate and vitals.systolic else None
 
 
 def _holds_back(benign: Span, span: Span) -> bool:
@@ -245,9 +191,4 @@ def _match(matcher: Matcher, text: Words, raising: Facts, holding: Facts) -> str
         if not spans:
             return None
         found.append(spans[0])
-    return found[0].evidence if found else _name_measurement(rule.where, raising)
-
-
-def _name_measurement(where: Where, facts: Facts) -> str:
-    names = [name.removesuffix("_min").removesuffix("_max") for name, wanted in where if wanted is not None]
-    return ", ".join(f"{name.replace('_', ' ')} {facts.values[name][0]}" for name in dict.fromkeys(names))
+    return found[0].evidence if found else name_measurement(rule.where, raising)
