@@ -12,7 +12,6 @@ ratios are taken inside a round, because a shared machine's speed drifts.
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -40,7 +39,8 @@ def run_job(job: dict[str, Any]) -> None:
         CONTENDERS[job["contender"]](job["task"], begun, units, Path(scratch), job["setting"])
         seconds, cpu = time.perf_counter() - begin, time.process_time() - cpu
     tokens = sum(len(document.ids) for unit in units for document in unit)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    status = Path("/proc/self/status").read_text()  # ru_maxrss would begin with what the starting process had
+    peak = int(status.split("VmHWM:")[1].split()[0]) * 1024
     print(json.dumps({"seconds": seconds, "cpu": cpu, "peak": peak, "tokens": tokens, "units": len(units)}))
 
 
