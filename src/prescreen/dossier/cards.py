@@ -26,7 +26,6 @@ CARD_METRICS = (
     "in_range", "qwk", "under_triage", "severe_under", "over_triage", "missed_emergencies", "schema_valid",
 )  # fmt: skip
 TRAINED = ("pretrain", "cpt", "sft", "instruct", "dpo")
-BIAS = ("bias",)
 
 
 class Row(NamedTuple):
@@ -118,7 +117,7 @@ def build_data_card(archive: Archive) -> list[Row]:
 
 def build_bias(archive: Archive) -> list[Row]:
     """What is known about differences between groups: tasks, traps of the bank, and who is in the data."""
-    measured = [figure for name in BIAS for figure in archive.find(Ref(task=name)) if not figure.missing]
+    measured = [figure for figure in archive.find(Ref(task="bias")) if not figure.missing]
     lack = "no task of this evaluation exchanged sex, age, name or other particulars; nothing is known"
     rows = [Row("Counterfactual tests", measured or [Figure("bias", lack, missing=True)])]
     groups = archive.metrics["suites"].get("bank", {}).get("groups", {})
