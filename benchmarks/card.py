@@ -3,13 +3,15 @@
     python benchmarks/card.py                          # every row, a table, a file under benchmarks/results/
     python benchmarks/card.py --only sft dpo           # some rows
     python benchmarks/card.py --shape small            # the same code on a model of a few layers, on a CPU too
+    python benchmarks/card.py --only sft --profile P   # and, in P-sft.txt, what one pass spends its time on
 
 Before anything is timed, a model of two layers at true width must give the gradients of an fp32 pass over one
-document at a time as well as plain bf16 does. Each job is a process of its own: its peak is the allocator's. Every
-trainer first runs a few steps that are not timed, so that compilers and caches are warm. Useful tokens are those of
-the documents: padding does not count. Random weights route tokens nearly evenly, which is kind to all; `skewed` has
-router biases drawn from N(0, 1). They say nothing about quality. Without a card the small shape runs, slowly, and
-of the true one only the arithmetic is written down.
+document at a time as well as plain bf16 does. One process runs all jobs on bf16 weights, another those on MXFP4
+ones; each job has a fresh adapter, and its peak is the allocator's. Every trainer first runs a few steps that are
+not timed, and again whatever a compiler took part in. Useful tokens are those of the documents: padding does not count.
+TRL's batch is halved until it fits the card. Random weights route tokens nearly evenly, which is kind to all;
+`skewed` has router biases drawn from N(0, 1). They say nothing about quality. Without a card the small shape runs,
+slowly, and of the true one only the arithmetic is written down.
 """
 
 import argparse
@@ -19,6 +21,9 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
+from collections.abc import Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -31,26 +36,30 @@ from prescreen.sizing import GIB, GPT_OSS_20B, Plan, estimate
 from prescreen.work import count_step
 
 SMALL = dict(zip(GPT_OSS_20B, (64, 64, 2, 8, 2, 16, 8, 2, 8192, 128), strict=True))
+TRL = {"contender": "trl", "experts": "grouped_mm", "recompute": "full", "batch": 4, "warm": 8}
+WIDE = {"row": 16384, "recompute": "full", "warm": 64}
 JOBS: dict[str, dict[str, Any]] = {
     "sft": {"task": "sft", "row": 8192, "recompute": "selective"},
+    "sft, TRL": {"task": "sft", "count": 48, **TRL},
+    "dpo": {"task": "dpo", "row": 8192, "recompute": "selective", "count": 64},
+    "sft, 16k row": {"task": "sft", **WIDE},
+    "sft, 64k document": {"task": "sft", "row": 65536, "recompute": "full", "long": 65536, "count": 1, "warm": 1},
     "sft, skewed": {"task": "sft", "row": 8192, "recompute": "selective", "skewed": True},
     "sft, attention only": {"task": "sft", "row": 8192, "recompute": "selective", "train": "attention"},
-    "sft, 16k row": {"task": "sft", "row": 16384, "recompute": "full"},
-    "sft, 16k row, MXFP4": {"task": "sft", "row": 16384, "recompute": "full", "packed": True},
+    "sft, TRL, flex": {"task": "sft", "count": 24, **TRL, "attention": "flex_attention"},
+    "dpo, TRL": {"task": "dpo", "count": 12, **TRL, "warm": 4},
+    "sft, 16k row, MXFP4": {"task": "sft", **WIDE, "packed": True},
     "sft, 2k row, MXFP4": {
         "task": "sft",
         "row": 2048,
         "recompute": "full",
         "packed": True,
         "count": 64,
-        "most": 2048,
+        "most": 2000,
     },
-    "sft, 64k document": {"task": "sft", "row": 65536, "recompute": "full", "long": 65536, "count": 4},
-    "sft, TRL": {"task": "sft", "contender": "trl", "batch": 4, "experts": "grouped_mm", "count": 64},
-    "dpo": {"task": "dpo", "row": 8192, "recompute": "selective", "count": 64},
-    "dpo, TRL": {"task": "dpo", "contender": "trl", "batch": 4, "experts": "grouped_mm", "count": 16},
 }
-WARM = 8  # documents or pairs of the steps that are not timed
+MARK = "found: "
+WARM = 24  # documents or pairs of the steps that are not timed
 
 
 def describe(shape: str, layers: int = 0) -> dict[str, int]:
@@ -59,7 +68,7 @@ def describe(shape: str, layers: int = 0) -> dict[str, int]:
     return {**sizes, "num_hidden_layers": layers or sizes["num_hidden_layers"]}
 
 
-def make_model(sizes: dict[str, int], device: str, dtype: Any, packed: bool, skewed: bool) -> Any:
+def make_model(sizes: dict[str, int], device: str, dtype: Any, packed: bool) -> Any:
     """A model of random weights on the device, its experts dense or in MXFP4."""
     import torch
     from transformers import GptOssConfig, GptOssForCausalLM
@@ -94,10 +103,16 @@ def make_model(sizes: dict[str, int], device: str, dtype: Any, packed: bool, ske
                 yield f"{name}_scales", torch.randint(118, 121, shape, dtype=torch.uint8, device=device)
 
         model = fill_resident(config, tensors(), dtype, "random weights")
-    if skewed:
-        for layer in model.model.layers:
-            torch.nn.init.normal_(layer.mlp.router.bias)
     return model
+
+
+def skew(model: Any, scale: float) -> None:
+    """Router biases drawn from N(0, scale); 0: even routing again."""
+    import torch
+
+    for name, parameter in model.named_parameters():
+        if name.endswith("router.bias"):
+            torch.nn.init.normal_(parameter, std=scale)
 
 
 def draw(count: int, vocabulary: int, task: str, long: int = 0, most: int = 4096) -> list[Any]:
@@ -119,58 +134,110 @@ def draw(count: int, vocabulary: int, task: str, long: int = 0, most: int = 4096
     return units
 
 
-def begin(job: dict[str, Any], layers: int = 0) -> Any:
-    """The job's model with its adapter, as `contenders` take it."""
+def place() -> tuple[str, Any]:
+    """Where the models live, and in which dtype."""
     import torch
 
+    return ("cuda", torch.bfloat16) if torch.cuda.is_available() else ("cpu", torch.float32)
+
+
+def adapt(model: Any, train: str) -> Any:
+    """The model with a fresh adapter, as `contenders` take it."""
     from prescreen.train.settings import Lora
     from prescreen.train.start import add_adapter
 
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    dtype = torch.bfloat16 if device == "cuda" else torch.float32
-    sizes = describe(job["shape"], layers)
-    model = make_model(sizes, device, job.get("dtype", dtype), job.get("packed", False), job.get("skewed", False))
-    model = add_adapter(model, Lora(experts=job.get("train", "experts") == "experts"))
-    return SimpleNamespace(model=model, tokenizer=None, sizes=sizes)
+    return add_adapter(model, Lora(experts=train == "experts"))
 
 
-def run_job(job: dict[str, Any]) -> None:
-    """Warm up, train over the documents once, and print seconds, tokens and peak as the last line."""
+def run_job(model: Any, job: dict[str, Any], profile: str) -> dict[str, Any]:
+    """Warm up, then train over the documents once: seconds, tokens, and bytes at the peak."""
     import torch
 
-    begun = begin(job)
-    units = draw(
-        job.get("count", 192), begun.sizes["vocab_size"], job["task"], job.get("long", 0), job.get("most", 4096)
-    )
+    begun = SimpleNamespace(model=adapt(model, job.get("train", "experts")), tokenizer=None)
+    begun.model.base_model.model.gradient_checkpointing_disable()
+    skew(begun.model, 1.0 if job.get("skewed") else 0.0)
+    sizes = (model.config.vocab_size, job["task"], job.get("long", 0), job.get("most", 4096))
+    units = draw(job.get("count", 192), *sizes)
     setting = {"row": job.get("row"), "recompute": job.get("recompute", "none")}
     on_card = torch.cuda.is_available()
 
-    def train(part: list[Any], folder: str) -> None:
-        if job.get("contender") == "trl":
-            build_trl(job["task"], begun, part, Path(folder), job).train()
-        else:
-            train_ours(job["task"], begun, part, Path(folder), setting)
+    def train(part: list[Any]) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            if job.get("contender") == "trl":
+                build_trl(job["task"], begun, part, Path(folder), job).train()
+            else:
+                train_ours(job["task"], begun, part, Path(folder), setting)
         if on_card:
             torch.cuda.synchronize()
 
-    with tempfile.TemporaryDirectory() as folder:
-        train(units[: job.get("warm", WARM)], folder)
-        if on_card:
-            torch.cuda.reset_peak_memory_stats()
-        start = time.perf_counter()
-        train(units, folder)
-        seconds = time.perf_counter() - start
+    try:
+        train(units[: job.get("warm", WARM)])
+        compiled = 1
+        while compiled:
+            if on_card:
+                torch.cuda.reset_peak_memory_stats()
+            start, compiled = time.perf_counter(), count_compiled()
+            train(units)
+            seconds, compiled = time.perf_counter() - start, count_compiled() - compiled
+        peak = torch.cuda.max_memory_allocated() if on_card else 0
+        if profile:
+            from torch.profiler import profile as watch
+
+            with watch() as watched:
+                train(units[:32])
+            tables = (watched.key_averages().table(f"self_{of}_time_total", row_limit=60) for of in ("cuda", "cpu"))
+            Path(profile).write_text("\n".join(tables))
+    finally:
+        begun.model.unload()
     tokens = sum(len(document.ids) for unit in units for document in unit)
-    peak = torch.cuda.max_memory_allocated() if on_card else 0
-    print(json.dumps({"seconds": seconds, "tokens": tokens, "units": len(units), "peak": peak}))
+    return {"seconds": seconds, "tokens": tokens, "units": len(units), "peak": peak}
 
 
-def start_job(job: dict[str, Any]) -> dict[str, Any]:
-    """The same in a fresh process; a failure is a result too, with its last line."""
-    done = subprocess.run([sys.executable, __file__, "--job", json.dumps(job)], capture_output=True, text=True)
-    if done.returncode:
-        return {"failed": done.stderr.strip().splitlines()[-1][:300] if done.stderr.strip() else "no word"}
-    return json.loads(done.stdout.strip().splitlines()[-1])
+def count_compiled() -> int:
+    """Graphs compiled so far; more of them while time runs would spoil it."""
+    from torch._dynamo.utils import counters
+
+    return counters["stats"]["unique_graphs"]
+
+
+def run_jobs(shape: str, jobs: dict[str, dict[str, Any]], profile: str) -> None:
+    """Jobs on one set of weights; each result is a line of its own. A failure is a result too."""
+    import gc
+
+    import torch
+
+    device, dtype = place()
+    packed = any(job.get("packed") for job in jobs.values())
+    model = make_model(describe(shape), device, dtype, packed)
+    for name, job in jobs.items():
+        job, found = dict(job), None
+        while found is None:
+            try:
+                found = run_job(
+                    model,
+                    job,
+                    Path(f"{profile}-{name.replace(', ', '-').replace(' ', '-')}.txt") if profile else None,
+                )
+            except Exception as error:
+                if isinstance(error, torch.OutOfMemoryError) and job.get("batch", 1) > 1:
+                    job["batch"] //= 2
+                else:
+                    found = {"failed": f"{type(error).__name__}: {str(error)[:300]}"}
+                    traceback.print_exc()
+            gc.collect()
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
+        batch = {"batch": job["batch"]} if "batch" in job else {}
+        print(MARK + json.dumps([name, {**found, **batch}]), flush=True)
+
+
+def start_jobs(shape: str, jobs: dict[str, dict[str, Any]], profile: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The same in a fresh process, result by result."""
+    command = [sys.executable, __file__, "--shape", shape, "--profile", profile, "--jobs", json.dumps(jobs)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
+        for line in running.stdout or ():
+            if line.startswith(MARK):
+                yield json.loads(line.removeprefix(MARK))
 
 
 def check_gradients(shape: str) -> dict[str, float]:
@@ -182,15 +249,16 @@ def check_gradients(shape: str) -> dict[str, float]:
     from prescreen.train.trainer import use_packed_attention
 
     units = draw(4, describe(shape)["vocab_size"], "sft")
+    device, dtype = place()
 
-    def gradients(dtype: Any, packed_rows: bool) -> Any:
-        begun = begin({"shape": shape, **({"dtype": dtype} if dtype else {})}, layers=2)
-        model = begun.model
+    def gradients(exact: bool, packed_rows: bool) -> Any:
+        model = make_model(describe(shape, layers=2), device, dtype, packed=False)
+        model = adapt(model.float() if exact else model, "experts")
         generator = torch.Generator().manual_seed(1)
         with torch.no_grad():
-            for parameter in model.parameters():
-                if parameter.requires_grad:
-                    parameter += (0.02 * torch.randn(parameter.shape, generator=generator)).to(parameter)
+            for name, parameter in model.named_parameters():
+                if "lora_" in name:
+                    parameter.copy_(0.02 * torch.randn(parameter.shape, generator=generator))
         if packed_rows:
             use_packed_attention(model)
             rows = PackedRows(units, 65536, 1, 0)
@@ -203,9 +271,9 @@ def check_gradients(shape: str) -> dict[str, float]:
                 torch.nn.functional.cross_entropy(logits, labels[0, 1:], reduction="sum").backward()
         return torch.cat([p.grad.float().flatten().cpu() for p in model.parameters() if p.requires_grad])
 
-    exact = gradients(torch.float32, False)
+    exact = gradients(True, False)
     far = {
-        name: float((gradients(None, packed) - exact).norm() / exact.norm())
+        name: float((gradients(False, packed) - exact).norm() / exact.norm())
         for name, packed in (("ours", True), ("plain", False))
     }
     assert far["ours"] <= 1.5 * far["plain"] + 1e-4, f"our gradients are off: {far}; nothing is timed"
@@ -248,32 +316,48 @@ def print_table(found: dict[str, dict[str, Any]]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--job", help=argparse.SUPPRESS)
+    parser.add_argument("--jobs", help=argparse.SUPPRESS)
     parser.add_argument("--shape", default="20b", choices=["20b", "small"])
-    parser.add_argument("--only", nargs="*", help="rows whose name begins so", default=[""])
+    parser.add_argument("--only", nargs="*", help="rows of these names, or all that begin so with a star")
+    parser.add_argument("--profile", default="", help="write the time of each kernel to files that begin so")
     chosen = parser.parse_args()
-    if chosen.job:
-        run_job(json.loads(chosen.job))
+    if chosen.jobs:
+        run_jobs(chosen.shape, json.loads(chosen.jobs), chosen.profile)
         return
     import torch
 
     on_card = torch.cuda.is_available()
     device = torch.cuda.get_device_name() if on_card else "cpu"
     measures = on_card or chosen.shape == "small"
+    wanted = {
+        name: job
+        for name, job in JOBS.items()
+        if chosen.only is None or any(fnmatch(name, pattern) for pattern in chosen.only)
+    }
     far = check_gradients(chosen.shape) if measures else "not measured: no card"
     print(f"{device}: gradients against fp32, relative: {far}", flush=True)
-    found = {}
-    for name, job in JOBS.items():
-        if name.startswith(tuple(chosen.only)):
-            job = {**job, "shape": chosen.shape}
-            possible = measures and (on_card or "long" not in job)
-            found[name] = start_job(job) if possible else {"not measured": "no card" if not on_card else "too long"}
-            found[name] |= {} if "contender" in job else predict(job)
-            print(name, found[name], flush=True)
-    packages = ("torch", "transformers", "trl", "peft")
-    path = write_record(f"card-{chosen.shape}", packages, card=device, gradients=far, jobs=found)
+    predicted = {
+        name: predict({**job, "shape": chosen.shape}) for name, job in wanted.items() if "contender" not in job
+    }
+    why = "too long, or the process died" if measures else "no card"
+    found = {name: {"not measured": why, **predicted.get(name, {})} for name in wanted}
+
+    def write() -> Path:
+        packages = ("torch", "transformers", "trl", "peft")
+        return write_record(f"card-{chosen.shape}", packages, card=device, gradients=far, jobs=found)
+
+    for packed in (True, False):
+        possible = {
+            name: job
+            for name, job in wanted.items()
+            if bool(job.get("packed")) == packed and measures and (on_card or "long" not in job)
+        }
+        for name, one in start_jobs(chosen.shape, possible, chosen.profile) if possible else ():
+            found[name] = {**one, **predicted.get(name, {})}
+            print(name, one, flush=True)
+            write()
     print_table(found)
-    print(f"written: {path}")
+    print(f"written: {write()}")
 
 
 if __name__ == "__main__":

@@ -113,13 +113,17 @@ def build_trl(task: str, begun: Any, units: list[Any], folder: Path, setting: di
     known = begun.tokenizer or read_tokenizer("twin")
     words = PreTrainedTokenizerFast(tokenizer_object=known, eos_token="<|return|>", pad_token="<|endoftext|>")
     model, on_card = begun.model, torch.cuda.is_available()
+    if "ref" in getattr(model, "peft_config", {}):
+        model.delete_adapter("ref")  # a trainer's that warmed up
     inner = unwrap(model)
-    inner.set_attn_implementation("eager")
+    inner.set_attn_implementation(setting.get("attention", "eager"))
     inner.set_experts_implementation(setting["experts"])
     batch = setting["batch"] if task == "sft" else max(1, setting["batch"] // 2)
     common: dict[str, Any] = {
         "output_dir": str(folder), "use_cpu": not on_card, "bf16": on_card, "report_to": [], "max_length": None,
-        "router_aux_loss_coef": 0.0, "gradient_checkpointing": False, "num_train_epochs": 1,
+        "router_aux_loss_coef": 0.0, "num_train_epochs": 1,
+        "gradient_checkpointing": setting.get("recompute") == "full",
+        "gradient_checkpointing_kwargs": {"use_reentrant": False},
         "per_device_train_batch_size": batch, "save_strategy": "no", "logging_strategy": "no",
         "gradient_accumulation_steps": max(1, STEP_DOCUMENTS // (batch if task == "sft" else 2 * batch)),
         "disable_tqdm": True, "seed": 0,

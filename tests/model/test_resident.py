@@ -8,7 +8,7 @@ from prescreen.model import grouped, weights
 from prescreen.model.experts import register_experts
 from prescreen.model.grouped import register_grouped
 from prescreen.model.resident import load_resident
-from prescreen.model.split import split_expert_adapters
+from prescreen.model.split import split_adapters
 from small_model import add_small_adapter
 
 
@@ -21,7 +21,7 @@ def stored(small_model, tokenizer, tmp_path):
 def adapted(model, register=register_experts):
     model.set_experts_implementation(register())
     wrapped = add_small_adapter(model)
-    split_expert_adapters(wrapped)
+    split_adapters(wrapped)
     return wrapped
 
 

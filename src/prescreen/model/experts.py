@@ -54,11 +54,10 @@ def clamped_glu_slope(gradient: Tensor, gate_up: Tensor, alpha: float, limit: fl
     gate, up = raw_gate.clamp(max=limit), raw_up.clamp(-limit, limit)
     share = torch.sigmoid(gate * alpha)
     swish = gate * share
-    found = torch.empty_like(gate_up)
     slope = share + alpha * swish * (1 - share)
-    torch.mul(gradient * (up + 1), slope * (raw_gate <= limit), out=found[..., ::2])
-    torch.mul(gradient * swish, raw_up.abs() <= limit, out=found[..., 1::2])
-    return found
+    d_gate = gradient * (up + 1) * (slope * (raw_gate <= limit))
+    d_up = gradient * swish * (raw_up.abs() <= limit)
+    return torch.stack([d_gate, d_up], -1).flatten(-2)
 
 
 class ClampedGlu(torch.autograd.Function):

@@ -12,10 +12,10 @@ Function = Callable[..., Any]
 
 @cache
 def _compile(function: Function) -> Function:
-    return torch.compile(function, dynamic=True)
+    return torch.compile(function)  # sizes that change are found to; the others become constants of the kernel
 
 
-def fuse(function: Function) -> Function:
+def fuse(function: Function) -> Any:
     """Decorator. Compiled at the first call with a tensor on a card; importing compiles nothing."""
 
     @wraps(function)
@@ -23,4 +23,5 @@ def fuse(function: Function) -> Function:
         on_card = any(isinstance(a, Tensor) and a.is_cuda for a in arguments)
         return (_compile(function) if on_card else function)(*arguments)
 
+    run.plain = function  # type: ignore[attr-defined]  # as a part of another fused chain
     return run

@@ -1,14 +1,16 @@
-"""LoRA on all experts without building the adapted weights.
+"""LoRA on all experts without building the adapted weights, and on attention in the model's own dtype.
 
 PEFT adapts an expert tensor by adding the product of its factors to the whole stack of experts at each pass: every
 expert's weights are written anew, and the backward computes a dense gradient of them. Here the same adapter runs as
 x W + s (x A) B, so that only the tokens of an expert meet its factors and no gradient of W exists. PEFT keeps the
-factors, their names, saving, merging and switching off; this changes the arithmetic alone.
+factors, their names, saving, merging and switching off; this changes the arithmetic alone. Beside a bf16 weight
+PEFT multiplies in the factors' fp32; here they are rounded first, as autocast would.
 """
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import torch
 from peft.tuners.lora.layer import Linear, ParamWrapper
 from torch import Tensor, nn
 
@@ -28,6 +30,20 @@ class SplitExperts(ParamWrapper):
         if forward is None or self.disable_adapters or self.merged or len(self.active_adapters) != 1:
             return super().forward(hidden, chosen, weights)
         return forward(base, hidden, chosen, weights, find_factors(self, self.active_adapters[0]))
+
+
+class SplitLinear(Linear):
+    """A projection and its adapter, added in one product."""
+
+    def forward(self, x: Tensor, *arguments: Any, **options: Any) -> Tensor:
+        """[..., in] -> [..., out]."""
+        if self.disable_adapters or self.merged or len(self.active_adapters) != 1:
+            return super().forward(x, *arguments, **options)
+        name = self.active_adapters[0]
+        left, right = (factors[name].weight.to(x.dtype) for factors in (self.lora_A, self.lora_B))
+        whole = self.base_layer(x)
+        narrow = nn.functional.linear(x, left).flatten(0, -2)
+        return torch.addmm(whole.flatten(0, -2), narrow, right.T, alpha=self.scaling[name]).view_as(whole)
 
 
 def find_factors(outer: ParamWrapper, adapter: str) -> Mapping[str, Factors]:
@@ -58,8 +74,11 @@ def merged_tensors(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
             yield plain, tensor + deltas[plain] if plain in deltas else tensor
 
 
-def split_expert_adapters(model: nn.Module) -> int:
-    """Let every adapted expert module of a PEFT model compute its adapter apart; returns how many there are."""
+def split_adapters(model: nn.Module) -> int:
+    """Let every adapted module of a PEFT model compute its adapter apart; returns how many hold experts."""
+    for module in model.modules():
+        if type(module) is Linear:
+            module.__class__ = SplitLinear
     wrappers = [module for module in model.modules() if isinstance(module, ParamWrapper)]
     inner = {id(wrapper.base_layer) for wrapper in wrappers}
     outer = [wrapper for wrapper in wrappers if id(wrapper) not in inner]

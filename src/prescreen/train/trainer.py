@@ -18,7 +18,8 @@ from prescreen.errors import GuardError
 from prescreen.model.attention import register_attention
 from prescreen.model.experts import register_experts
 from prescreen.model.grouped import register_grouped
-from prescreen.model.split import FORWARDS, split_expert_adapters, unwrap
+from prescreen.model.norms import fuse_norms
+from prescreen.model.split import FORWARDS, split_adapters, unwrap
 from prescreen.run import Run
 from prescreen.train import ranks
 from prescreen.train.checkpoints import CheckpointTrainer
@@ -189,8 +190,11 @@ def check_model(model: nn.Module) -> None:
 
 
 def use_packed_attention(model: nn.Module) -> None:
-    """Switch a loaded model from generation to packed training; adapters of experts are computed apart."""
+    """Switch a loaded model from generation to packed training; adapters are computed apart."""
     inner = unwrap(model)
     inner.set_attn_implementation(register_attention())
-    inner.set_experts_implementation(register_experts() if inner.device.type == "cpu" else register_grouped())
-    split_expert_adapters(model)
+    on_card = inner.device.type == "cuda"
+    inner.set_experts_implementation(register_grouped() if on_card else register_experts())
+    if on_card:
+        fuse_norms(inner)
+    split_adapters(model)
