@@ -23,7 +23,7 @@ LAYERS = [
     {"data", "train", "evals"},
     {"pipeline"},
     {"needs", "drafting"},
-    {"doctor", "summary", "dossier"},
+    {"doctor", "summary", "dossier", "release"},
     {"judging"},
     {"cli"},
 ]

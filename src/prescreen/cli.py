@@ -41,6 +41,7 @@ ENVIRONMENT = {
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 RunsFolder = Annotated[Path, typer.Option("--runs", help="Where runs are kept.")]
+ReleasesFolder = Annotated[Path, typer.Option("--releases", help="Where releases are kept.")]
 Overrides = Annotated[
     list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings to change, e.g. sft.seed=1.")
 ]
@@ -167,6 +168,27 @@ def draft(
     from prescreen.drafting import draft_case, read_case
 
     print(draft_case(read_case(case), None if rules_only else model).model_dump_json(indent=2))
+
+
+@app.command()
+def promote(
+    gate: Annotated[Path, typer.Argument(metavar="GATE_RUN", help="A finished gate run, e.g. runs/tiny/08-gate.")],
+    releases: ReleasesFolder = Path("releases"),
+    by: Annotated[str, typer.Option(help="Who signs for it.")] = "",
+) -> None:
+    """Let the gate's candidate serve, but only with a passing, unexpired verdict on exactly the weights on disk."""
+    from prescreen.release import promote as make_release
+
+    made = make_release(gate, releases, STAGES, by)
+    print(f"{made.candidate} may serve until {made.expires} ({made.serves}): {releases / 'current.json'}")
+
+
+@app.command()
+def release(releases: ReleasesFolder = Path("releases")) -> None:
+    """Show the model that may serve now, after looking at verdict, day and weights again."""
+    from prescreen.release import open_release
+
+    print(open_release(releases, STAGES).model_dump_json(indent=2))
 
 
 app.command("eval")(judging.evaluate)
