@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 TORCH := $(shell grep '^torch==' requirements.lock)
 GPU := $(shell nvidia-smi -L 2>/dev/null)
 
-.PHONY: setup check test slow docs demo bench twin
+.PHONY: setup check test slow docs demo bench twin words
 .DEFAULT_GOAL := test
 
 setup: $(VENV)/.stamp
@@ -54,3 +54,6 @@ bench: setup
 twin: setup
 	$(BIN)/prescreen run recipes/twin
 	cp runs/twin/03-export/model/model.safetensors runs/twin/03-export/model/config.json src/prescreen/model/twin/
+
+words: setup
+	$(BIN)/python -m prescreen.data.weighing

@@ -8,7 +8,7 @@
 Before anything is timed, a model of two layers at true width must give the gradients of an fp32 pass over one
 document at a time as well as plain bf16 does. One process runs all jobs on bf16 weights, another those on MXFP4
 ones; each job has a fresh adapter, and its peak is the allocator's. Every trainer first runs a few steps that are
-not timed, and again whatever a compiler took part in. Useful tokens are those of the documents: padding does not count.
+not timed, and again whatever a compiler took part in. Useful tokens are those of the documents, without padding.
 TRL's batch is halved until it fits the card. Random weights route tokens nearly evenly, which is kind to all;
 `skewed` has router biases drawn from N(0, 1). They say nothing about quality. Without a card the small shape runs,
 slowly, and of the true one only the arithmetic is written down.

@@ -1,4 +1,4 @@
-"""Writes the tables of docs/recipes.md and docs/metrics.md from the code: `make docs`.
+"""Writes the tables of docs/recipes.md, docs/metrics.md and docs/rules.md from the code: `make docs`.
 
 A key's meaning is its `Field(description=...)`, else the comment on or above its line in the class.
 """
@@ -7,7 +7,8 @@ import inspect
 import io
 import re
 import tokenize
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
@@ -16,7 +17,12 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from prescreen.cli import STAGES
+from prescreen.clinic.acuity import Acuity
+from prescreen.clinic.case import Case
+from prescreen.clinic.redflags import check_rules, load_rules
 from prescreen.config import Recipe
+from prescreen.data.voices import read_voices
+from prescreen.evals.bank import bank_cases
 from prescreen.evals.glossary import GLOSSARY
 from prescreen.pipeline import load_stage
 
@@ -142,11 +148,43 @@ def render_metrics() -> str:
     return "\n".join(lines) + "\n"
 
 
+def render_rules() -> str:
+    """Every rule of the table with its source, and on whom it fires in the case bank and among the voices."""
+    counts = {name: count_hits(cases) for name, cases in (("bank", bank_cases()), ("voices", read_voices()))}
+    lines = [
+        f"| rule | raises to | source |{''.join(f' {name}: emergencies (alone) | others |' for name in counts)}",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for rule in load_rules().rules:
+        cells = [cell for name in counts for cell in show_hits(counts[name][rule.id])]
+        source = escape(rule.source)
+        lines.append(f"| `{rule.id}`: {escape(rule.name)} | {rule.acuity.value} | {source} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def count_hits(cases: Iterable[Case]) -> dict[str, Counter[str]]:
+    """How many cases of each level a rule fires on; `alone` where it is the only one to find an emergency."""
+    counts: dict[str, Counter[str]] = {rule.id: Counter() for rule in load_rules().rules}
+    for case in cases:
+        assert case.label is not None
+        fired = {hit.rule.id: hit.rule.acuity for hit in check_rules(case)}
+        finders = [name for name, acuity in fired.items() if acuity is Acuity.EMERGENCY]
+        for name in fired:
+            counts[name][case.label.acuity.value] += 1
+            counts[name]["alone"] += case.label.acuity is Acuity.EMERGENCY and finders == [name]
+    return counts
+
+
+def show_hits(count: Counter[str]) -> tuple[str, str]:
+    """Right ones, and the rest by level."""
+    return f"{count['emergency']} ({count['alone']})", f"{count['high']}, {count['medium']}, {count['low']}"
+
+
 def escape(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
 
 
-PAGES = {"metrics.md": render_metrics, "recipes.md": render_keys}
+PAGES = {"metrics.md": render_metrics, "recipes.md": render_keys, "rules.md": render_rules}
 
 
 def render_page(name: str) -> str:

@@ -13,7 +13,7 @@ import typer
 from prescreen.errors import InputError
 
 if TYPE_CHECKING:
-    from prescreen.evals.bank import Entry
+    from prescreen.clinic.authored import Entry
     from prescreen.model.engine import Engine
 
 

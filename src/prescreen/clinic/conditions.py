@@ -10,7 +10,10 @@ from prescreen.config import Strict
 
 
 class Where(Strict):
-    """Conditions on age, sex, pregnancy and measurements; all given ones must hold. Bounds are inclusive."""
+    """Conditions on age, sex, pregnancy and measurements; all given ones must hold. Bounds are inclusive.
+
+    `words_min` is the weight of the words taken together, see `weighed`.
+    """
 
     age_min: float | None = None
     age_max: float | None = None
@@ -33,6 +36,7 @@ class Where(Strict):
     shock_index_min: float | None = None
     child_danger_signs_min: int | None = None
     pain_min: float | None = None
+    words_min: float | None = None
     consciousness: tuple[str, ...] | None = None
 
 

@@ -19,7 +19,7 @@ from prescreen.clinic.redflags import Hit, check_rules, rule_acuity
 from prescreen.clinic.report import Draft, Finding, HistoryReview, Report
 
 WITHOUT_DRAFT = Acuity.HIGH
-_LINE, _SUMMARY, _RATIONALE = 240, 600, 400
+_LINE, _SUMMARY, _RATIONALE, _BRIEF = 240, 600, 400, 80
 _QUOTES = str.maketrans({"\u2019": "'", "\u2018": "'", "\u201c": '"', "\u201d": '"'})
 _NO_ITEM = frozenset({"", "none", "none known", "nil", "unknown", "n/a", "nkda", NO_ALLERGIES, NOT_ASKED})
 
@@ -78,10 +78,11 @@ def _draft_by_rules(case: Case, hits: Sequence[Hit]) -> Draft:
 
 def _explain(proposal: Draft, hits: Sequence[Hit], model: Acuity | None) -> str:
     """The draft's rationale, after the rule that set the level where a rule did."""
-    top = hits[0].rule if hits else None
-    if top is None or (model is not None and model >= top.acuity):
+    top = hits[0] if hits else None
+    if top is None or (model is not None and model >= top.rule.acuity):
         return proposal.rationale
-    return _cut(f"Rule: {top.name} ({top.source}). {proposal.rationale}".strip(), _RATIONALE)
+    told = f"{top.rule.name}: {top.evidence}" if len(top.evidence) <= _BRIEF else top.rule.name
+    return _cut(f"Rule: {told} ({top.rule.source}). {proposal.rationale}".strip(), _RATIONALE)
 
 
 def _urgent_steps(hits: Sequence[Hit]) -> list[str]:

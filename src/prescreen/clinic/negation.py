@@ -102,9 +102,10 @@ _GAP_DENIAL = re.compile(
 
 _SEGMENT = re.compile(r",|\band\b|\bnow\b|\bwith\b|\bpresent\w*|\bc/o\b|\bcomplain\w*")
 _PAST = re.compile(
-    r"\b(?:years? (?:ago|back)|yrs? ago|decades? ago|last year|in (?:19|20)\d\d|as a (?:child|kid"
-    r"|baby|teenager)"
-    r"|when (?:i|he|she) was (?:a |\d|young|little|pregnant)|used to (?:have|get|suffer|feel|be)"
+    r"\b(?:years? (?:ago|back)|yrs? ago|decades? ago|last year|(?:in|from) (?:19|20)\d\d|(?:in|since) '\d\d"
+    r"|as a (?:child|kid|baby|teenager)"
+    r"|when (?:i|he|she) was (?:a |\d|young|little|pregnant|\w+teen|twenty|thirty|forty|fifty)"
+    r"|used to (?:have|get|suffer|feel|be)"
     r"|at the age of \d+)"
 )
 _PAST_BEFORE = re.compile(

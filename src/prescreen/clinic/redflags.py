@@ -7,7 +7,7 @@ within the utterance that would have fired it: what is said later never takes a 
 missing never blocks a rule that does not ask for it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -22,6 +22,7 @@ from prescreen.clinic.conditions import Facts, Where, name_measurement, shock_in
 from prescreen.clinic.measurements import read_ages, read_measurements
 from prescreen.clinic.news2 import score_news2
 from prescreen.clinic.patterns import Lexicon
+from prescreen.clinic.weighed import Weighing
 from prescreen.clinic.words import Span, Words
 from prescreen.config import Strict, read_yaml
 from prescreen.errors import RecipeError
@@ -97,6 +98,7 @@ class RuleTable:
     matchers: tuple[Matcher, ...]
     pregnant: frozenset[int]
     child: frozenset[int]
+    terms: Mapping[str, frozenset[int]]
 
     @property
     def rules(self) -> tuple[Rule, ...]:
@@ -130,16 +132,23 @@ def load_rules(path: Path = TABLE) -> RuleTable:
         )
         for rule in sorted(table.rules, key=lambda rule: -rule.acuity.rank)
     ]
-    return RuleTable(lexicon, tuple(matchers), lexicon.add_group(("<pregnant>",)), lexicon.add_group(("<child>",)))
+    pregnant, child = (lexicon.add_group((f"<{name}>",)) for name in ("pregnant", "child"))
+    terms = {name: lexicon.add_group((f"<{name}>",)) for name in table.terms}
+    return RuleTable(lexicon, tuple(matchers), pregnant, child, terms)
 
 
 def check_rules(case: Case, table: RuleTable | None = None) -> list[Hit]:
     """All rules that fire, highest acuity first."""
     table = table or load_rules()
     text = Words(case, table.lexicon)
-    raising, holding = _gather_facts(case, text, table)
+    weight, told = Weighing(case, text, table.terms).heaviest()
+    raising, holding = _gather_facts(case, text, table, weight)
     hits = ((matcher.rule, _match(matcher, text, raising, holding)) for matcher in table.matchers)
-    return [Hit(rule, evidence) for rule, evidence in hits if evidence is not None]
+    return [
+        Hit(rule, f"{evidence} ({told})" if rule.where.words_min is not None else evidence)
+        for rule, evidence in hits
+        if evidence is not None
+    ]
 
 
 def rule_acuity(hits: Sequence[Hit]) -> Acuity | None:
@@ -147,7 +156,7 @@ def rule_acuity(hits: Sequence[Hit]) -> Acuity | None:
     return max((hit.rule.acuity for hit in hits), default=None)
 
 
-def _gather_facts(case: Case, text: Words, table: RuleTable) -> tuple[Facts, Facts]:
+def _gather_facts(case: Case, text: Words, table: RuleTable, weight: float) -> tuple[Facts, Facts]:
     """What may let a rule fire, and what may hold one back: ages told in later turns only ever do the first."""
     vitals, glucose = read_measurements(case, text.read)
     ages = (case.age_years,) if case.age_years is not None else read_ages(text.read)
@@ -162,6 +171,7 @@ def _gather_facts(case: Case, text: Words, table: RuleTable) -> tuple[Facts, Fac
         "child": child or None,
         "news2": news2.score if news2 else None,
         "shock_index": shock_index(vitals),
+        "words": round(weight, 1),
         "child_danger_signs": count_danger_signs(vitals, min(ages)) if ages else None,
     }
     values = {name: () if value is None else (value,) for name, value in known.items()}

@@ -6,7 +6,7 @@ Knows what authors said about their cases and the triage metrics; a case with tw
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, get_args
 
-from prescreen.evals.bank import Entry, Trap
+from prescreen.clinic.authored import Entry, Trap
 from prescreen.evals.prediction import VIEWS, Prediction
 from prescreen.evals.triage import score_triage
 

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from prescreen.clinic.acuity import Acuity
+from prescreen.clinic.authored import Entry
 from prescreen.clinic.case import Label
 from prescreen.errors import InputError
-from prescreen.evals.bank import Entry
 from prescreen.evals.rate import Estimate, Measure, Rate, bootstrap
 from prescreen.evals.sheet import Sheet, read_sheet
 from prescreen.evals.triage import LEVELS, weighted_kappa

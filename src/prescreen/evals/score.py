@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from prescreen.clinic.authored import Entry
 from prescreen.clinic.case import Case
 from prescreen.errors import InputError
 from prescreen.evals import tasks as registry
-from prescreen.evals.bank import Entry
 from prescreen.evals.groups import score_groups
 from prescreen.evals.held_out import BANK
 from prescreen.evals.levels import ask_levels

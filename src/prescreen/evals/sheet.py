@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from prescreen.clinic.acuity import Acuity
+from prescreen.clinic.authored import Entry
 from prescreen.clinic.case import Case
 from prescreen.config import digest
 from prescreen.errors import InputError
-from prescreen.evals.bank import Entry
 from prescreen.model.prompt import history_lines
 from prescreen.run import write_atomic
 
