@@ -1,10 +1,10 @@
 """Words weighed together: what no single rule says, a sum of weights over one utterance may.
 
-`weighed.json` beside this file holds a weight for words, pairs of neighbours, the rule table's terms, a child's age and
-the record's terms, fitted by `prescreen.data.weighing` to cases written by hand. A table like any other: it can be
-read, and the words that weigh most stand in the evidence. Each utterance is weighed by itself, so that words said
-elsewhere change nothing. Denied words weigh nothing: a denial of one thing must not speak against another. Knows no
-rule; what a sum means is `redflags`'.
+`weighed.json` beside this file holds weights for words, pairs of neighbours, the rule table's terms, a child's
+age and the record's terms, fitted by `prescreen.data.weighing` to cases written by hand. A table like any other: it
+can be read, and the words that weigh most stand in the evidence. Each utterance is weighed by itself, so that words
+said elsewhere change nothing. Denied words weigh nothing: a denial of one thing must not speak against another.
+Knows no rule; what a sum means is `redflags`'.
 """
 
 import json
