@@ -20,7 +20,7 @@ LAYERS = [
     {"run"},
     {"clinic"},
     {"model"},
-    {"data", "train", "evals"},
+    {"data", "train", "evals", "records"},
     {"pipeline"},
     {"needs", "drafting"},
     {"doctor", "summary", "dossier", "release"},
