@@ -4,8 +4,10 @@ import re
 from collections import Counter
 
 from prescreen.clinic.acuity import Acuity
+from prescreen.config import read_yaml
+from prescreen.data.tables import load_tables
 from prescreen.data.voices import read_voices
-from prescreen.evals.bank import bank_cases
+from prescreen.evals.bank import BANK, bank_cases, read_bank
 
 RUN = 9  # words in a row that two authors do not share by chance
 
@@ -29,3 +31,17 @@ def test_no_voice_speaks_the_case_banks_words() -> None:
 
 def test_ids_are_not_the_banks() -> None:
     assert not {case.id for case in read_voices()} & {case.id for case in bank_cases()}
+
+
+def test_what_the_bank_shares_with_the_synthesizer_is_the_synthesizers() -> None:
+    """The bank names the conditions training shows too, and its report counts them apart."""
+    known = {condition.name for condition in load_tables().conditions.values()}
+    named = {
+        name
+        for path in BANK.glob("*.yaml")
+        for condition in read_yaml(path)["conditions"]
+        for name in condition.get("also_in_training", ())
+    }
+    assert len(named) > 30 and named <= known
+    shared = sum(entry.trained for entry in read_bank())
+    assert 0 < shared < len(read_bank()) / 2

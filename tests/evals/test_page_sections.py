@@ -86,6 +86,7 @@ def test_groups_count_a_case_under_each_of_its_traps(bank: Path) -> None:
         NO_TRAP: 1,
     }
     assert set(groups["style"]) == {"patient", "relative", "note"}
+    assert set(groups["condition"]) == {"in no training data of ours"}
     anxious = groups["trap"]["anxious"]["systems"]
     assert (anxious["dpo"]["alone"]["in_range"]["right"], anxious["dpo"]["alone"]["over_triage"]["right"]) == (1, 1)
     assert "alone" not in anxious["rules"]

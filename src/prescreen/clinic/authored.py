@@ -55,6 +55,7 @@ class Condition(Strict):
     level: Acuity
     source: str = Field(min_length=8, description="guideline or textbook, with year and place")
     why: str = Field(min_length=8, description="why this level, in one sentence")
+    also_in_training: tuple[str, ...] = Field((), description="conditions of the synthesizer that are the same")
     cases: tuple[Contact, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -75,6 +76,7 @@ class Entry(NamedTuple):
     traps: tuple[str, ...]
     why: str
     topic: str
+    trained: bool = False  # the synthesizer shows the condition to those who train, in other words
 
 
 def read_authored(folder: Path, prefix: str, source: str, version: str) -> tuple[Entry, ...]:
@@ -122,4 +124,4 @@ def _write_entries(condition: Condition, topic: str, prefix: str, source: str, v
             turns=tuple(Turn(speaker=speaker, text=text) for speaker, text in told.turns),
             label=label,
         )
-        yield Entry(case, told.style, told.traps, condition.why, topic)
+        yield Entry(case, told.style, told.traps, condition.why, topic, bool(condition.also_in_training))

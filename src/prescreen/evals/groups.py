@@ -1,4 +1,4 @@
-"""The case bank by trap and by style of telling: where a model is misled, and by whom.
+"""The case bank by trap, by style of telling and by whether training shows the condition: where one is misled.
 
 Knows what authors said about their cases and the triage metrics; a case with two traps counts under both.
 """
@@ -18,8 +18,9 @@ By = Callable[[Entry], Iterable[str]]
 def score_groups(
     entries: Sequence[Entry], predictions: Mapping[str, Sequence[Prediction]], *, seed: int = 0
 ) -> dict[str, Any]:
-    """Per kind of group (trap, style) and group: cases, and the figures of every system and view."""
+    """Per kind of group (trap, style, condition) and group: cases, and the figures of every system and view."""
     kinds: dict[str, By] = {"trap": lambda e: e.traps or (NO_TRAP,), "style": lambda e: (e.style,)}
+    kinds["condition"] = lambda e: ("also in the synthesizer" if e.trained else "in no training data of ours",)
     return {kind: _score_kind(entries, by, predictions, seed) for kind, by in kinds.items()}
 
 
