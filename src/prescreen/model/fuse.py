@@ -12,7 +12,7 @@ Function = Callable[..., Any]
 
 @cache
 def _compile(function: Function) -> Function:
-    return torch.compile(function)  # sizes that change are found to; the others become constants of the kernel
+    return torch.compile(function)  # finds out which sizes change; the others become constants of the kernel
 
 
 def fuse(function: Function) -> Any:
