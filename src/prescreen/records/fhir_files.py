@@ -198,30 +198,33 @@ class _Text:
 
 def _read_bundle(scope: str, name: str, handle: IO[bytes]) -> Iterator[Found | Reject]:
     """Entries of a Bundle as they come; that it is one is known when its resourceType has been read."""
-    text = _Text(io.TextIOWrapper(handle, encoding="utf-8-sig", errors="surrogateescape", newline=""))
     kind: Any = None
     place = 0
-    try:
-        text.take("{")
-        while text.peek() != "}":
-            key = text.value()[0]
-            text.take(":")
-            if key == "entry" and text.peek() == "[":
-                for found in _read_entries(scope, name, text):
-                    place = found.place
-                    yield found
-            else:
-                value = text.value()[0]
-                kind = value if key == "resourceType" else kind
-            if text.peek() != "}":
-                text.take(",")
-    except RecursionError:
-        yield Reject(name, place + 1, _DEEP)
-    except ValueError:
-        yield Reject(name, place + 1, "from here on the file is not valid JSON, perhaps cut off; export it again")
-    else:
-        if kind != "Bundle":
-            yield Reject(name, place + 1, "this file is not a FHIR Bundle; give Bundles as .json, else .ndjson")
+    with io.TextIOWrapper(handle, encoding="utf-8-sig", errors="surrogateescape", newline="") as opened:
+        text = _Text(opened)
+        try:
+            text.take("{")
+            while text.peek() != "}":
+                key = text.value()[0]
+                text.take(":")
+                if key == "entry" and text.peek() == "[":
+                    for found in _read_entries(scope, name, text):
+                        place = found.place
+                        yield found
+                else:
+                    value = text.value()[0]
+                    kind = value if key == "resourceType" else kind
+                if text.peek() != "}":
+                    text.take(",")
+        except RecursionError:
+            yield Reject(name, place + 1, _DEEP)
+        except ValueError:
+            yield Reject(
+                name, place + 1, "from here on the file is not valid JSON, perhaps cut off; export it again"
+            )
+        else:
+            if kind != "Bundle":
+                yield Reject(name, place + 1, "this file is not a FHIR Bundle; give Bundles as .json, else .ndjson")
 
 
 def _read_entries(scope: str, name: str, text: _Text) -> Iterator[Found | Reject]:
