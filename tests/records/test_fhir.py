@@ -45,6 +45,7 @@ VISIT = {
     "hospitalization": {"dischargeDisposition": {"coding": [{"code": "home", "display": "Home"}]}},
 }
 OF_P1 = {"subject": {"reference": "Patient/p1"}}
+VISIT_E1 = {"reference": "Encounter/e1"}
 
 
 def coded(code, system="http://loinc.org", **more):
@@ -179,6 +180,11 @@ def test_a_listed_diagnosis_goes_before_others(write):
     ]
     facts = [condition(name, f"2024-03-05T1{n}:00:00Z") for n, name in enumerate("abc")]
     assert only(write(PATIENT, VISIT | {"diagnosis": uses}, *facts)).outcome.diagnosis == "c"
+    long_known = condition("c", "2011")
+    record = only(write(PATIENT, VISIT | {"diagnosis": uses}, long_known))
+    assert record.outcome.diagnosis == "c" and record.conditions == ("c",)
+    much_later = condition("c", "2024-05-01")
+    assert only(write(PATIENT, VISIT | {"diagnosis": uses}, much_later)).outcome.diagnosis is None
 
 
 @pytest.mark.parametrize(
@@ -349,6 +355,8 @@ def test_answers_and_messages_are_turns(write):
             message("whose words?", None, "2024-03-05T08:33:00Z"),
             message("feeling fine again", "Patient/p1", "2024-03-07T08:30:00Z"),
             message("long ago", "Patient/p1", "2023-03-07T08:30:00Z"),
+            message("of this visit, next day", "Patient/p1", "2024-03-06T08:30:00Z", encounter=VISIT_E1),
+            message("of another", "Patient/p1", "2024-03-05T08:30:00Z", encounter={"reference": "Encounter/e9"}),
         )
     )
     assert [(turn.speaker, turn.text) for turn in record.turns] == [
@@ -448,7 +456,7 @@ def test_hostile_narrative_takes_linear_time(write):
         ("1980", "2020-07-01T00:00:00Z", 40.0),
         ("1980-01", "2020-01-16T00:00:00Z", 40.0),
         ("2024-03-04", "2024-03-05T00:00:00Z", 0.003),
-        ("2024", "2024-01-03", 0.003),
+        ("2024", "2024-11-01", 0.416),
         ("2024-03-06", "2024-03-05T00:00:00Z", None),
         ("1880", "2024-03-05", None),
         ("5 March", "2024-03-05", None),
@@ -469,6 +477,13 @@ def test_pregnancy_as_last_recorded(write):
     assert only(write(PATIENT, VISIT, yes)).pregnant is True
     assert only(write(PATIENT, VISIT, yes, no)).pregnant is False
     assert only(write(PATIENT, VISIT, status("LA15173-0", "2022-01-05T10:00:00Z"))).pregnant is None
+    here = status("LA15173-0", "2024-03-05T09:30:00Z") | {"encounter": VISIT_E1}
+    assert only(write(PATIENT, VISIT, no, here)).pregnant is True
+    expecting = condition(
+        "pregnancy", "2024-01-05", code=coded("77386006", "http://snomed.info/sct", text="pregnancy")
+    )
+    assert only(write(PATIENT, VISIT, expecting)).pregnant is True
+    assert only(write(PATIENT, VISIT, expecting | {"abatementDateTime": "2024-02-01"})).pregnant is None
 
 
 def test_references_by_urn_and_url(tmp_path):
@@ -531,7 +546,7 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_read(tmp_path):
         VISIT,
         condition(secret, "tomorrow"),
         condition("x" * ((1 << 20) + 1), "2011"),
-        b'{"resourceType":"Condition","onsetAge":NaN}\n',
+        b'{"resourceType":"Condition","subject":{"reference":"Patient/p1"},"onsetAge":NaN}\n',
         b"[1, 2]\n",
         b"\n",
         PATIENT,
@@ -599,6 +614,27 @@ def test_a_long_bundle_is_read_in_pieces(write):
     big = note("big " + "w" * 700_000, "2019")
     record = only(write(PATIENT, *notes, big, VISIT))
     assert record.history_text.startswith("0 word word") and len(record.history_text) == 20_000
+
+
+def test_deep_questions_and_sections_are_rejects(write):
+    questions, sections = {"answer": [{"valueString": "x"}]}, {"text": {"div": "x"}}
+    for _ in range(300):
+        questions, sections = {"item": [questions]}, {"section": [sections]}
+    deep = {"resourceType": "Composition", "id": "c", **OF_P1, **sections}
+    out = read(write(PATIENT, VISIT, questionnaire() | questions, deep))
+    assert [o.place for o in out if isinstance(o, Reject)] == [3, 4] and isinstance(out[-1], Record)
+
+
+@pytest.mark.parametrize(
+    ("limit", "value"), [("fhir.MAX_FACTS", 2), ("fhir.MAX_CHARACTERS", 300), ("fhir_chart.MAX_PAIRS", 2)]
+)
+def test_one_patient_cannot_fill_the_memory(write, monkeypatch, limit, value):
+    other = PATIENT | {"id": "p2"}
+    path = write(PATIENT, VISIT, condition("a", "2011"), condition("b", "2011"), other, questionnaire())
+    assert sum(isinstance(o, Record) for o in read(path)) == 1
+    monkeypatch.setattr(f"prescreen.records.{limit}", value)
+    (reject,) = read(path)
+    assert isinstance(reject, Reject) and reject.place == 1
 
 
 def test_missing_and_empty_paths(tmp_path):

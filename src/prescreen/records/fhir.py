@@ -52,7 +52,7 @@ class Spool:
         self.base = sqlite3.connect(path, isolation_level=None)
         for setting in ("journal_mode=OFF", "synchronous=OFF", "locking_mode=EXCLUSIVE", "temp_store=MEMORY"):
             self.base.execute(f"PRAGMA {setting}")
-        self.base.execute("PRAGMA cache_size=-16384")
+        self.base.execute("PRAGMA cache_size=-8192")
         self.base.executescript(_SCHEMA)
         with contextlib.suppress(OSError):  # an open file cannot lose its name on every system
             path.unlink()
@@ -183,8 +183,6 @@ class FhirReader:
                 spool.add(found)
             except Unreadable as error:
                 yield Reject(found.file, found.place, str(error))
-            except RecursionError:
-                yield Reject(found.file, found.place, "this is nested too deeply to be a FHIR resource")
         yield from spool.strays()
 
     def _take(self, spool: Spool, file: str, start: int) -> Iterator[Record | Reject]:
