@@ -18,6 +18,7 @@ from prescreen.records.measures import (
     make_vitals,
     naive,
     read_age,
+    read_coma,
     read_consciousness,
     read_pressure,
     read_sex,
@@ -161,6 +162,8 @@ class Contact:
         read: dict[str, Any]
         if field == "pressure":
             read = dict(zip(("systolic", "diastolic"), read_pressure(text) or (), strict=False))
+        elif field == "coma":
+            field, read = "consciousness", {"consciousness": read_coma(text)}
         elif field == "consciousness":
             words = (read_consciousness(observation.text(5, n)) for n in (1, 2))
             read = {field: next(filter(None, words), None)}

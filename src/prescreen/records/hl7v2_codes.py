@@ -14,7 +14,8 @@ VITALS = {
     **dict.fromkeys(("8310-5", "8331-1", "8333-0", "11289-6"), "temperature"),
     **dict.fromkeys(("2708-6", "59408-5"), "spo2"),
     **dict.fromkeys(("72514-3", "38208-5"), "pain"),
-    **dict.fromkeys(("9269-2", "67775-7", "80288-4"), "consciousness"),
+    **dict.fromkeys(("67775-7", "80288-4"), "consciousness"),
+    "9269-2": "coma",  # Glasgow Coma Scale
     **dict.fromkeys(("85354-9", "55284-4", "18684-1"), "pressure"),
 }
 COMPLAINTS = ("8661-1", "10154-3")
@@ -30,7 +31,9 @@ LATER = {
     "SP": "surgical pathology",
 }  # HL7 table 0270
 LANGUAGES = {"eng": "en", "ger": "de", "deu": "de", "spa": "es", "fre": "fr", "fra": "fr", "ita": "it", "por": "pt"}
-NONE_KNOWN = re.compile(r"^(?:no (?:known|active)\b.*|nk[d]?a|none|nil|no allerg\w+|716186003|409137002)$", re.I)
+NONE_KNOWN = re.compile(
+    r"^(?:no (?:known|active)\b.*|nk[d]?a|none(?: known)?|nil|no allerg\w+|716186003|409137002)$", re.I
+)
 ALL = {*VITALS, *COMPLAINTS, *HISTORIES, MEDICATIONS, PROBLEMS, AGE, *PREGNANCY, *ACUITIES}
 
 

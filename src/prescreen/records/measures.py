@@ -106,12 +106,16 @@ def read_pressure(text: str) -> tuple[float, float] | None:
 
 
 def read_consciousness(text: str) -> str | None:
-    """Alertness from a word, an AVPU letter or a Glasgow Coma Scale of 3 to 15."""
-    word = text.strip().lower()
-    value, unit = read_number(word)
-    if value is not None and not unit and 3 <= value <= 15:
-        return next(level for least, level in _COMA if value >= least)
-    return _WAKEFUL.get(word)
+    """Alertness from a word or an AVPU letter; a bare digit is a code only the clinic can explain."""
+    return _WAKEFUL.get(text.strip().lower())
+
+
+def read_coma(text: str) -> str | None:
+    """Alertness from a Glasgow Coma Scale of 3 to 15, as in clinic/measurements.py."""
+    value, unit = read_number(text)
+    if value is None or unit not in ("", "/15") or not 3 <= value <= 15:
+        return None
+    return next(level for least, level in _COMA if value >= least)
 
 
 def make_vitals(values: Mapping[str, Any]) -> Vitals:
@@ -152,6 +156,14 @@ def age_at(birth: datetime.date, when: datetime.date) -> float | None:
     """Age in years, two decimals; None when the dates cannot both be right."""
     years = (when - birth).days / 365.25
     return round(years, 2) if 0 <= years <= 125 else None
+
+
+def day_order(text: str) -> bool | None:
+    """True where only the day can stand first, False where only the month can, else None."""
+    match = _PARTS.match(text.strip())
+    if not match or (int(match[1]) > 12) == (int(match[3]) > 12):
+        return None
+    return int(match[1]) > 12
 
 
 def read_moment(text: str, day_first: bool | None = None) -> datetime.datetime | None:
