@@ -1,7 +1,7 @@
 """Reader of transcripts: plain text, WebVTT, SubRip and JSON, and the request's own data entry.
 
 One conversation is one record. Doctors' turns are the assistant's: who asks stands where the model will stand.
-A conversation with a speaker nobody knows is rejected whole. Knows nothing of diagnoses but where an entry has them.
+A conversation with a speaker nobody knows is rejected whole. Knows of diagnoses only where an entry has them.
 """
 
 import hashlib
@@ -29,12 +29,22 @@ from prescreen.records.turns import (
     opening,
     split_label,
     split_lines,
+    strip_tags,
 )
 
 MAX_FILE = 16 << 20  # bytes of a transcript that is no JSON
 SPEAKERS = ("speaker", "role", "from", "who", "participant", "sender", "author", "name")
 TEXTS = ("text", "content", "utterance", "value", "message", "transcript", "words", "body", "line")
-TALKS = ("turns", "messages", "conversation", "conversations", "dialogue", "dialog", "transcript", "utterances")
+TALKS: tuple[str, ...] = (
+    "turns",
+    "messages",
+    "conversation",
+    "conversations",
+    "dialogue",
+    "dialog",
+    "transcript",
+    "utterances",
+)
 TALKS += ("segments", "chat", "log")
 UNHEARD = ("system", "developer", "tool")  # instructions to a machine, said by nobody
 FIELDS = {
@@ -181,14 +191,18 @@ def split_cues(text: str, names: Mapping[str, str]) -> Iterator[Said]:
         elif inside and VOICE.search(line):
             before, *voices = VOICE.split(line)
             if before.strip():
-                yield Said(number, "", html.unescape(before))
+                yield Said(number, "", _plain(before))
             for label, words in zip(voices[::2], voices[1::2], strict=True):
-                yield Said(number, html.unescape(label), html.unescape(words))
+                yield Said(number, _plain(label), _plain(words))
             first = False
         elif inside:
             label, words = split_label(line, names) if first else ("", line)
             first = False
-            yield Said(number, label, html.unescape(words))
+            yield Said(number, label, _plain(words))
+
+
+def _plain(text: str) -> str:
+    return html.unescape(strip_tags(text))
 
 
 def _utterances(place: int, value: dict[Any, Any]) -> list[Said] | None:
@@ -199,7 +213,7 @@ def _utterances(place: int, value: dict[Any, Any]) -> list[Said] | None:
     if who and text:
         if lower[who].strip().lower() in UNHEARD:
             return []
-        return [Said(place, lower[who] or "?", as_text(lower[text]))]
+        return [Said(place, lower[who] or "?", strip_tags(as_text(lower[text])))]
     if lower and all(find_speaker(key, {}) and isinstance(item, str) for key, item in lower.items()):
         return [Said(place, key, item) for key, item in lower.items()]
     return None

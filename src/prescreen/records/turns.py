@@ -17,8 +17,8 @@ LABELS = {
     "relative": "relative mother father mum mom dad parent guardian wife husband spouse partner daughter son carer"
     " caregiver family guest_family guest family_member madre padre familiar mutter vater angehörige angehöriger"
     " mère père proche",
-    "assistant": "assistant doctor dr d doc gp physician clinician guest_clinician provider bot ai agent model gpt médico"
-    " médica arzt ärztin médecin",
+    "assistant": "assistant doctor dr d doc gp physician clinician guest_clinician provider bot ai agent model gpt"
+    " médico médica arzt ärztin médecin",
     "nurse": "nurse n rn triage_nurse nurse_practitioner np enfermera enfermero pflegekraft schwester pfleger"
     " krankenschwester infirmier infirmière",
 }
@@ -45,6 +45,11 @@ class Said(NamedTuple):
     place: int
     label: str
     text: str
+
+
+def strip_tags(text: str) -> str:
+    """Text without a recogniser's or a subtitle's tags, such as <UNSURE> or <i>; "<90" is no tag."""
+    return _NOISE.sub(" ", text) if "<" in text else text
 
 
 def find_speaker(label: str, names: Mapping[str, str]) -> str | None:
@@ -86,7 +91,7 @@ def make_turns(said: Iterable[Said], names: Mapping[str, str], join: bool = Fals
             speaker = find_speaker(label, names)
             if speaker is None:
                 return Fault(place, "a speaker that is not known; name it under `speakers`")
-        text = " ".join(_NOISE.sub(" ", text).split())
+        text = " ".join(text.split())
         if not text:
             continue
         if speaker is None:
@@ -104,7 +109,7 @@ def split_lines(text: str, names: Mapping[str, str], first: int = 1) -> Iterator
     """The utterances of a plain transcript, a line or more each."""
     for number, line in enumerate(text.splitlines(), first):
         if line.strip():
-            yield Said(number, *split_label(line, names))
+            yield Said(number, *split_label(strip_tags(line), names))
 
 
 def opening(turns: Iterable[Turn]) -> str:
