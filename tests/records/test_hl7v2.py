@@ -238,6 +238,10 @@ def test_memory_stays_flat(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert peak(1200) < peak(300) * 1.3
 
 
+def test_an_empty_file_says_so(file: Path) -> None:
+    assert read(file, "\r\n \x0b\x1c") == [Reject("feed.hl7", 1, "holds no message; export it again")]
+
+
 def test_missing_file_is_the_users_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be read"):
         list(Hl7v2Reader().read(str(tmp_path / "none.hl7")))

@@ -120,8 +120,10 @@ def test_rows_that_do_not_fit_are_rejected_in_place_without_a_quote(file: Path) 
 
 def test_an_unclosed_quote_costs_rows_but_not_the_file(file: Path) -> None:
     plain = [cell.replace("\n", " ").replace('"', "") for cell in ROW]
+    plain = [cell.replace(",", ".") for cell in plain]
     text = as_csv([HEADER, plain]) + '7002,"Zora,\r\n' + as_csv([plain] * 3000)
     items = read(file, text)
+    assert len(items) > 1000
     assert isinstance(items[0], Record) and isinstance(items[-1], Record)
     assert any(isinstance(i, Reject) and i.place == 3 for i in items)
 
@@ -264,6 +266,7 @@ def test_contents_overrule_a_name() -> None:
         (["Rot", "Gelb"], "mts", {"rot": "red", "gelb": "yellow"}),
         (["ESI-2", "ESI-3"], "esi", {"esi-2": "2", "esi-3": "3"}),
         (["2", "3.0"], "esi", {"3.0": "3"}),
+        (["²", "3"], "esi", {"²": "2"}),
     ],
 )
 def test_triage_scales(cells: list[str], scale: str, codes: dict[str, str], file: Path) -> None:
@@ -376,6 +379,7 @@ def test_workbook(tmp_path: Path) -> None:
     assert second.complaint == "=1+1" and second.vitals.measured == {} and second.source.place == 4
     rows = list(sheets.read_rows(str(path)))
     assert rows[0].cells == ["CC", "Date", "Temp", "Alter", "Arrived"]
+    assert rows[2].cells == ["=1+1", "", ""]
     assert rows[1].cells == ["Fuß & Arm", "2026-03-10", "37.2", "", "2026-03-10 14:05:00"]
 
 
@@ -423,6 +427,18 @@ def test_a_bomb_of_a_sheet_streams_in_flat_memory(tmp_path: Path) -> None:
     tracemalloc.stop()
 
 
+def test_a_far_column_costs_nothing(tmp_path: Path) -> None:
+    rows = '<row r="1"><c r="A1" t="str"><v>CC</v></c><c r="ZZZ1"><v>1</v></c></row>'
+    (row,) = sheets.read_rows(str(write_book(tmp_path / "a.xlsx", rows=rows)))
+    assert row.cells == ["CC"]
+
+
+def test_a_letter_on_the_border_of_two_pieces_is_utf_8() -> None:
+    data = b"a" * ((1 << 20) - 1) + "é".encode()
+    assert sheets.find_encoding(io.BytesIO(data)) == "utf-8-sig"
+    assert sheets.find_encoding(io.BytesIO(data[:-1])) == "cp1252"
+
+
 @pytest.mark.parametrize("head", [b"PK\x03\x04rest", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600])
 def test_what_is_no_workbook_says_so(file: Path, head: bytes) -> None:
     (reject,) = read(file, head)
@@ -450,6 +466,10 @@ def test_a_line_without_end_is_cut(file: Path, monkeypatch: pytest.MonkeyPatch) 
     plain = [cell.replace("\n", " ").replace('"', "") for cell in ROW]
     text = as_csv([HEADER, plain]) + "x" * 5000 + "\r\n" + as_csv([plain])
     assert [type(i).__name__ for i in read(file, text)] == ["Record", "Reject", "Record"]
+
+
+def test_an_empty_file_says_so(file: Path) -> None:
+    assert read(file, "\n,,\n") == [Reject("visits.csv", 1, "holds no row; export it again")]
 
 
 def test_missing_file_is_the_users_error(tmp_path: Path) -> None:

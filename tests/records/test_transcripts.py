@@ -1,5 +1,6 @@
 """Transcripts: plain text, subtitles, JSON in its spellings, the request's entry, and speakers nobody knows."""
 
+import io
 import json
 import tracemalloc
 from pathlib import Path
@@ -201,6 +202,13 @@ def test_sizes_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(entries, "MAX_ENTRY", 1 << 17)
     items = read(tmp_path / "a.json", json.dumps([{"symptoms": "x" * (1 << 19)}]))
     assert isinstance(items[0], Reject) and "longer" in items[0].reason
+
+
+def test_damage_is_seen_where_it_is_not_at_the_end_of_the_file() -> None:
+    handle = io.StringIO('{"symptoms": nope}\n' + '{"symptoms": "cough"}\n' * 50_000)
+    found = entries.read_entries(handle)
+    assert next(found).fault and next(found).value == {"symptoms": "cough"}
+    assert handle.tell() <= 2 * entries.CHUNK
 
 
 def test_memory_stays_flat(tmp_path: Path) -> None:

@@ -238,7 +238,9 @@ def _find_scale(
     codes = {cell.lower(): LEVELS[plain(cell)] for cell in cells[place] if plain(cell) in LEVELS}
     codes = {cell: level for cell, level in codes.items() if cell != level}
     if said and all(re.search(r"[1-5]( 0)?$", word) for word in said):
-        codes = {cell.lower(): found for cell in cells[place] if (found := re.findall(r"[1-5]", cell)[0]) != cell}
+        codes = {
+            cell.lower(): found for cell in cells[place] if (found := plain(cell).removesuffix(" 0")[-1]) != cell
+        }
         words = f"{plain(header[place])} {' '.join(sorted(said))}"
         return next((scale for word, scale in SCALES.items() if word in words), "esi"), codes
     levels = {LEVELS.get(word) for word in said}

@@ -51,6 +51,7 @@ class Hl7v2Reader:
         """Everything from message `start` on; a contact that began before it is left out whole."""
         file = Path(path).name
         held: list[Contact | Reject] = []
+        raw = None
         try:
             with open(path, "rb") as handle:
                 for raw in split_messages(handle):
@@ -59,6 +60,8 @@ class Hl7v2Reader:
                         yield from self._close(held.pop(0), file, start)
         except OSError as error:
             raise InputError(f"cannot be read ({error.strerror}); check the path", file=path) from None
+        if raw is None:
+            held.append(Reject(file, 1, "holds no message; export it again"))
         for entry in held:
             yield from self._close(entry, file, start)
 

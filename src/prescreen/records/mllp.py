@@ -57,8 +57,6 @@ class Listener:
             writer.close()
 
     async def _judge(self, data: bytes) -> tuple[str, str, Message | None]:
-        if len(data) > self.limit:
-            return "AR", f"larger than {self.limit} bytes", None
         body = data.strip(b"\r\n \t")
         message = parse_message(body.replace(b"\r\n", b"\r").replace(b"\n", b"\r")) if body[:3] == b"MSH" else ""
         if isinstance(message, str):

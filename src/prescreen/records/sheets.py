@@ -105,23 +105,25 @@ def _read_csv(handle: TextIO) -> Iterator[Row]:
 
 
 def find_delimiter(sample: str) -> str:
-    """The delimiter that cuts most lines of a sample into the same number of cells, two or more."""
+    """The delimiter that cuts the header and most lines of a sample into the same number of cells, two or more."""
     first = sample.split("\n", 1)[0].strip()
     if first[:4].lower() == "sep=" and len(first) == 5:
         return first[4]
-    best, found = (0.0, 0), ","
+    best, found = (False, 0.0, 0), ","
     for delimiter in _DELIMITERS:
         widths: Counter[int] = Counter()
+        header = 0
         try:
             for row in csv.reader(sample.splitlines(keepends=True)[:-1] or [sample], delimiter=delimiter):
                 if row:
+                    header = header or len(row)
                     widths[len(row)] += 1
                 if widths.total() >= 50:
                     break
         except csv.Error:
             pass
         width, count = max(widths.items(), key=lambda item: (item[0] > 1, item[1]), default=(1, 0))
-        score = (count / widths.total(), width) if width > 1 else (0.0, 0)
-        if score > best:
+        score = (header == width, count / max(1, widths.total()), width)
+        if header > 1 and score > best:
             best, found = score, delimiter
     return found

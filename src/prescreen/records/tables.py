@@ -55,10 +55,11 @@ class TableReader:
         """Rows from line (of a sheet: row) `start` on; the header is read wherever one starts."""
         file = Path(path).name
         mapping = self.mapping or guess_file(path).mapping
-        with_header = False
+        with_header = faulty = False
         try:
             for row in read_rows(path, mapping.sheet):
                 if row.fault:
+                    faulty = True
                     if row.place >= start:
                         yield Reject(file, row.place, row.fault)
                 elif not with_header:
@@ -69,6 +70,8 @@ class TableReader:
                     places = {f: [header.index(name) for name in mapping.of(f)] for f in mapping.columns}
                 elif row.place >= start:
                     yield _read_row(row, len(header), places, mapping, file, self.name)
+            if not with_header and not faulty:
+                yield Reject(file, 1, "holds no row; export it again")
         except OSError as error:
             raise InputError(f"cannot be read ({error.strerror}); check the path", file=file) from None
 
