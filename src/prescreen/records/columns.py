@@ -235,8 +235,7 @@ def _find_scale(
     if place is None:
         return None, {}
     said = {plain(cell) for cell in cells[place]}
-    codes = {cell.lower(): LEVELS[plain(cell)] for cell in cells[place] if plain(cell) in LEVELS}
-    codes = {cell: level for cell, level in codes.items() if cell != level}
+    codes = {c.lower(): LEVELS[plain(c)] for c in cells[place] if LEVELS.get(plain(c), c.lower()) != c.lower()}
     if said and all(re.search(r"[1-5]( 0)?$", word) for word in said):
         codes = {
             cell.lower(): found for cell in cells[place] if (found := plain(cell).removesuffix(" 0")[-1]) != cell
