@@ -315,6 +315,7 @@ def test_clock_and_units() -> None:
     assert read_moment("3/25/2026 12:05 am") == datetime.datetime(2026, 3, 25, 0, 5)
     assert read_vital("temperature", "98.6") == 37.0 and read_vital("temperature", "37.1 C") == 37.1
     assert read_vital("systolic", "16 kPa") == 120.0 and read_vital("spo2", "0.97") == 97.0
+    assert read_vital("temperature", "36.") == 36.0
     assert read_vital("heart_rate", "<40") is None and read_vital("heart_rate", "880") is None
     assert read_vital("pain", "7/10") == 7 and read_vital("spo2", "97 mmHg") is None
     assert read_age("8 months") == pytest.approx(0.667) and read_age("3 wk") == pytest.approx(0.057, abs=0.001)

@@ -160,10 +160,6 @@ def _is_level(cell: str) -> bool:
     return plain(cell) in LEVELS or bool(re.fullmatch(r"(?:[a-z]+[ -]?)?[1-5](?:\.0)?", cell.lower()))
 
 
-def _is_few(cells: Sequence[str]) -> bool:
-    return len(set(cells)) <= 10
-
-
 def _measures(field: str) -> Callable[[str], object]:
     return lambda cell: read_vital(field, cell) is not None
 
@@ -218,7 +214,7 @@ DISTINCT: dict[str, Callable[[list[str]], bool]] = {
     "sex": _seems_sex,
     "temperature": _seems_fever,
     "age": _seems_age,
-    "acuity": lambda cs: len(set(cs)) >= 2 and _is_few(cs) and _share(lambda c: plain(c) in LEVELS, cs) >= 0.9,
+    "acuity": lambda cs: 2 <= len(set(cs)) <= 10 and _share(lambda c: plain(c) in LEVELS, cs) >= 0.9,
 }  # what no other column looks like, so that a name is not needed
 
 
