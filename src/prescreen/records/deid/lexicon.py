@@ -1,0 +1,96 @@
+"""Clinical words, common words and frequent names, gathered from this package and from installed ones.
+
+Clinical: every word the package's own clinical text writes in lower case. Common: of the o200k vocabulary the words
+it holds in lower case before it holds them capitalised, as far as they or their stems are English by Webster's
+second edition of 1934 (public domain, the web2 list of `english-words`). Names: the United States census of 1990
+(public domain, as `names` ships it). Without these packages nothing is de-identified.
+"""
+
+import re
+from collections import Counter
+from functools import cache
+from importlib.resources import files
+from typing import NamedTuple
+
+from prescreen.errors import GuardError
+from prescreen.model.tokenizer import read_ranks
+from prescreen.records.deid.spans import fold
+from prescreen.run import PACKAGE
+
+TEXTS = ("clinic/*.yaml", "data/voices/*.yaml", "data/knowledge/*.yaml", "evals/bank/*.yaml")
+ENDINGS = {
+    "s": [""], "es": [""], "ies": ["y"], "ed": ["", "e"], "ied": ["y"], "ing": ["", "e"], "er": ["", "e"],
+    "est": ["", "e"], "ly": [""], "ers": ["", "e"],
+}  # fmt: skip
+OFTEN = 10  # seen so often in clinical text, a rare census name is that word: hand, head, colon
+
+
+def count_words() -> Counter[str]:
+    """Words of the package's own clinical text, as written there."""
+    text = "\n".join(file.read_text() for pattern in TEXTS for file in sorted(PACKAGE.glob(pattern)))
+    return Counter(re.findall(r"[^\W\d_]+(?:['’][^\W\d_]+)*", text))
+
+
+def list_common(english: frozenset[str]) -> set[str]:
+    """English words whose lower-case token comes before the capitalised one: the merge order follows frequency."""
+    ranks = read_ranks()
+    common = set()
+    for token, rank in ranks.items():
+        word = token.decode(errors="replace")
+        capital = f" {word[1:].capitalize()}".encode()
+        if (
+            re.fullmatch(r" [a-z]{3,}", word)
+            and rank < ranks.get(capital, len(ranks))
+            and is_english(word[1:], english)
+        ):
+            common.add(word[1:])
+    return common
+
+
+def is_english(word: str, english: frozenset[str]) -> bool:
+    """Whether the dictionary has the word or what it is inflected from."""
+    if word in english:
+        return True
+    for end, puts in ENDINGS.items():
+        stem = word.removesuffix(end)
+        if stem != word and len(stem) > 2:
+            doubled = stem[:-1] if stem[-1] == stem[-2] else stem
+            if any(stem + put in english for put in puts) or doubled in english:
+                return True
+    return False
+
+
+def read_census(name: str, most: int) -> list[str]:
+    """The most frequent names of one census list, as the package `names` ships it."""
+    text = files("names").joinpath(name).read_text(encoding="utf-8")
+    return [line.split()[0].lower() for line in text.splitlines()[:most]]
+
+
+class Gathered(NamedTuple):
+    """The three lists, folded."""
+
+    clinical: frozenset[str]
+    common: frozenset[str]
+    names: frozenset[str]
+
+
+@cache
+def gather_words() -> Gathered:
+    """Read and count; GuardError where a package is missing, so that nothing passes for want of a list."""
+    try:
+        from english_words import get_english_words_set
+
+        english = frozenset(word for word in get_english_words_set(["web2"]) if word.islower())
+        firsts = [read_census(f"dist.{sex}.first", 5000) for sex in ("female", "male")]
+        last = read_census("dist.all.last", 12_000)
+    except ModuleNotFoundError as error:
+        raise GuardError(f"de-identification needs the package {error.name}; install prescreen[records]") from None
+    counts = count_words()
+    own = {word for word in counts if word.islower()}
+    often = {word for word in own if counts[word] >= OFTEN}
+    usual = {name for names in firsts for name in names[:300]}
+    names = {
+        name for name in (*firsts[0], *firsts[1], *last) if len(name) > 2 and (name not in often or name in usual)
+    }
+    clinical = frozenset(fold(word) for word in own)
+    return Gathered(clinical, frozenset(fold(word) for word in list_common(english)) - clinical, frozenset(names))

@@ -1,0 +1,136 @@
+"""Places with a shape: streets of five countries, postcodes, post boxes, and institutions by their noun.
+
+Town names alone are words, not shapes: vocabulary.py suspects them. Knows no patient.
+"""
+
+import re
+from typing import Final
+
+from prescreen.records.deid.spans import Span
+from prescreen.records.deid.wordlists import is_safe, load_lists
+
+_AREA: Final = (
+    r"(?:ab|al|b|ba|bb|bd|bh|bl|bn|br|bs|bt|ca|cb|cf|ch|cm|co|cr|ct|cv|cw|da|dd|de|dg|dh|dl|dn|dt|dy|e|ec"
+    r"|eh|en|ex|fk|fy|g"
+    r"|gl|gu|gy|ha|hd|hg|hp|hr|hs|hu|hx|ig|im|ip|iv|je|ka|kt|kw|ky|l|la|ld|le|ll|ln|ls|lu|m|me|mk|ml|n|ne"
+    r"|ng|nn|np|nr|nw"
+    r"|ol|ox|pa|pe|ph|pl|po|pr|rg|rh|rm|s|sa|se|sg|sk|sl|sm|sn|so|sp|sr|ss|st|sw|sy|ta|td|tf|tn|tq|tr|ts"
+    r"|tw|ub|w|wa|wc|wd"
+    r"|wf|wn|wr|ws|wv|yo|ze)"
+)
+_NOT: Final = (
+    r"(?!\s?(?:days?|weeks?|months?|years?|yrs?|hours?|hrs?|mins?|minutes?|times?|x|mg|mcg|ml|m|km|cm|mm"
+    r"|metres?|meters?"
+    r"|miles?|steps?|of|in|on|per|out|and|tablets?|tabs?|puffs?|units?|st|nd|rd|th|am|pm|yo|y)\b)"
+)
+_NUMBER: Final = rf"\b\d{{1,5}}(?:\s?[a-d])?(?:[/-]\d{{1,4}})?,?\s{_NOT}"
+_STRONG: Final = (
+    r"(?:street|road|avenue|lane|crescent|terrace|boulevard|blvd|gardens|grove|mews|nagar|marg|colony|rd"
+    r"|ave|ln|cres)"
+)
+_WEAK: Final = (
+    r"(?:st|close|drive|dr|court|ct|place|pl|way|parade|square|sq|hill|row|walk|yard|park|rise|view|green"
+    r"|vale|gate|wharf|quay|highway|hwy|circle|loop|trail|extension|cross|main|sector|layout)"
+)
+_FLAT: Final = (
+    r"(?:(?:flat|apartment|apt|unit|suite|room|house|plot|door|block|no|floor)\.?\s?#?\d+\s?[a-z]?,?\s+)?"
+)
+_AFTER: Final = r"(?:,?\s+(?:apt|unit|suite|flat|#|no)\.?\s?#?\d*[a-z]?\b|,\s?\d+\s?[ºo°]\s?[a-z]?\b)?"
+_WORD: Final = r"[^\W\d_][\w'.-]*"
+_FUNCTION: Final = (
+    r"(?:the|my|our|his|her|a|an|to|was|is|and|then|with|for|down|up|along|off|across|from|near|at|in|of"
+    r"|this|that|your)"
+)
+
+_FOLDED: Final = tuple(
+    re.compile(p)
+    for p in (
+        rf"{_FLAT}{_NUMBER}(?:(?!{_FUNCTION}\b){_WORD}\s){{1,3}}{_STRONG}\b\.?{_AFTER}",
+        rf"{_FLAT}{_NUMBER}the\s{_WORD}\b(?=\s*(?:[,.;\n]|$))(?<!moment)(?<!time)",
+        rf"(?<=\bat\s){_FLAT}{_NUMBER}(?:(?:the\s)?(?!{_FUNCTION}\b){_WORD}\s){{0,3}}{_WEAK}\b\.?{_AFTER}",
+        rf"(?:(?<=address\s)|(?<=address:\s)|(?<=lives\s)){_FLAT}{_NUMBER}(?:{_WORD}\s){{1,3}}{_WEAK}\b{_AFTER}",
+        rf"{_FLAT}{_NUMBER}(?:(?!{_FUNCTION}\b){_WORD}\s){{1,3}}{_WEAK}\b\.?{_AFTER}(?=\s*[,\n]|\s+(?:apt|flat)\b)",
+        rf"(?:flat|apartment|apt|unit|suite|plot"
+        rf"|house no)\.?\s?#?\d+\s?[a-z]?,\s+(?:{_WORD}\s?){{1,3}}(?=[,.;\n]|$)",
+        rf"\bplot\s\d+\s\w+\s\d+\b|{_NUMBER}(?:{_WORD}\s)?sector\s\d+\b",
+        r"\b(?:p\.?\s?o\.?\s?box|postfach|apartado)\s?\d+\b",
+        r"\b[^\W\d_]{3,}(?:straße|strasse|str\.|strase|weg|platz|allee|gasse)\s\d{1,4}(?:\s?[a-d])?\b",
+        rf"\b\d{{1,4}}(?:\s?(?:bis|ter)\b)?,?\s(?:rue|avenue|av\.?|boulevard|bd|place|allee|chemin|impasse"
+        rf"|quai|cours|route)"
+        rf"(?:\s(?:de|du|des|la|le|les)|\s[ld]')*\s?{_WORD}(?:\s(?!\d){_WORD}(?=[,.;\n]|$))?",
+        rf"\b(?:calle|c/|avenida|avda\.?|plaza|paseo|camino|carretera|ronda)\s?(?:(?:de|la|el|los|las"
+        rf"|del)\s)*(?:{_WORD}\s){{0,2}}"
+        rf"{_WORD},?\s(?:n[ºo°.]*\s?)?\d{{1,4}}\b(?:,?\s?\d+\s?[ºo°]\s?[a-z]?\b)?",
+        rf"(?<![\w.]){_AREA}\d[a-z\d]?\s?(?!\d(?:th|hr|hs|wk|yr|st|nd|rd))\d[abd-hjlnp-uw-z]{{2}}\b",
+        r"\b(?:zip|zip code|postcode|post code|postal code|plz|cp|c\.p\.|codigo postal|pin(?:\s?code)?)[\s:]{1,3}"
+        r"(?P<v>\d{5}(?:-\d{4})?|\d{3}\s?\d{3})\b",
+        r"\b\d{5}-\d{4}\b",
+        r"(?:^|\n)\s*(?P<v>\d{3}\s\d{3})\s*(?=\n|$)",
+    )
+)
+_NOUN: Final = (
+    r"(?:[Hh]ospital|HOSPITAL|[Ii]nfirmary|INFIRMARY|[Mm]edical [Cc]ent(?:er|re)|MEDICAL CENTER"
+    r"|[Cc]are [Hh]ome|CARE HOME"
+    r"|[Nn]ursing [Hh]ome|[Hh]ealth [Cc]ent(?:re|er)|HEALTH CENTRE|[Hh]ospice|[Cc]linic|[Ss]urgery"
+    r"|SURGERY|[Pp]ractice"
+    r"|[Pp]harmacy|[Ss]chool|[Cc]ollege|[Uu]niversity|[Pp]rimary|[Aa]cademy|[Cc]hurch|[Pp]rison|[Bb]arracks)"
+)
+_CASED: Final = tuple(
+    re.compile(p)
+    for p in (
+        r"\b(?:Am|An der|Auf der|Im|Zum|Zur|In der|AM|IM)\s[A-ZÄÖÜ][\w-]+\s\d{1,3}[a-z]?\b",
+        r"\b\d{1,5}\s(?:[A-Z]\.?\s)?(?:[A-Z0-9][\w'.-]*\s){1,3}"
+        r"(?:St|Close|Drive|Dr|Court|Ct|Place|Pl|Way|Parade|Square|Hill|Row|Walk|Yard|Park|Rise|View"
+        r"|Green|Gate)\b\.?"
+        r"(?:,?\s(?:Apt|Unit|Suite|Flat|#)\.?\s?#?\d+\w?)?",
+        rf"\b(?:St\.?\s|Saint\s)?(?:[A-Z][\w'’.-]+\s(?:of\s|and\s|&\s)?){{0,3}}[A-Z][\w'’.-]+\s{_NOUN}\b",
+        r"\b(?:Klinikum|Krankenhaus|Hospital|Clínica|Clinica|CHU|Hôpital|Hopital|Uniklinik"
+        r"|Universitätsklinikum|Residencia)"
+        r"(?:\s(?:de|del|la|San|St\.?|der|am))*(?:\s[A-ZÁÉÍÓÚÄÖÜ][\w'-]+)+",
+    )
+)
+_LOWER: Final = re.compile(
+    r"(?P<left>(?:[^\W\d_][\w'.-]*\s){1,3})(?P<noun>hospital|infirmary|medical cent(?:er|re)|care home|nursing home"
+    r"|health cent(?:re|er)|hospice|surgery|clinic|practice|pharmacy|klinikum|krankenhaus)\b"
+)
+_BEFORE: Final = re.compile(
+    r"\b(?:hospital|klinikum|clinica|hopital|residencia)\s(?P<name>(?:san|santa|st|de|del|la)\s\w+|\w+)\b"
+)
+
+
+def spot_places(text: str, low: str) -> list[Span]:
+    """Streets, postcodes and named institutions; `low` is the folded text."""
+    spans = []
+    for regex in _FOLDED:
+        group = "v" if "v" in regex.groupindex else 0
+        spans += [Span(m.start(group), m.end(group), "place", "pattern") for m in regex.finditer(low)]
+    for number, regex in enumerate(_CASED):
+        for match in regex.finditer(text):
+            words = low[match.start() : match.end()].split()
+            if number != 2 or not set(words[:-1]) <= load_lists().plain | {"health", "care", "medical", "nursing"}:
+                spans.append(Span(match.start(), match.end(), "place", "pattern"))
+    return spans + _spot_lower(low)
+
+
+def _spot_lower(low: str) -> list[Span]:
+    """Institutions in chats: the noun and what stands before it, where that is no plain word."""
+    lists, spans = load_lists(), []
+    for match in _LOWER.finditer(low):
+        start, unknown = match.start("noun"), False
+        for word in reversed(list(re.finditer(r"\S+", match["left"]))):
+            bare = word[0].strip("'.-").removesuffix("'s")
+            saint = bare in ("st", "saint")
+            if not saint and (
+                bare in lists.kept or bare in lists.clinical or bare in lists.plain or bare in lists.titles
+            ):
+                break
+            start = match.start("left") + word.start()
+            unknown |= not is_safe(bare) or bare in lists.names
+        sure = match["noun"] not in ("surgery", "clinic", "practice", "pharmacy")
+        if start < match.start("noun") and (unknown or sure):
+            spans.append(Span(start, match.end(), "place", "pattern"))
+    for match in _BEFORE.finditer(low):
+        words = match["name"].split()
+        if not any(is_safe(word) or word in lists.names for word in words[-1:]) or words[0] in ("san", "santa"):
+            spans.append(Span(match.start(), match.end(), "place", "pattern"))
+    return spans

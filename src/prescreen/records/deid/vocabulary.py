@@ -1,0 +1,165 @@
+"""The safe-vocabulary filter: a word that names nobody is on a list; any other is suspected.
+
+Letter case, sentence starts, doses, eponyms in clinical sense and typing errors are weighed. Knows no patient and
+no cue; cues.py does.
+"""
+
+import re
+from typing import Final, NamedTuple
+
+from prescreen.records.deid.spans import fold
+from prescreen.records.deid.wordlists import is_safe, is_typing_error, load_lists
+
+_WORD: Final = re.compile(r"(?<![\d@_])[^\W\d_]+(?:['’][^\W\d_]+)*(?!\w)")
+_DOSE: Final = re.compile(r",?\s+\d+(?:[.,]\d+)?\s?(?:mg|mcg|micrograms?|g|ml|units?|iu|%|puffs?|tabs?)\b", re.I)
+_VERB: Final = re.compile(r"\s+(?:is|has|was|says|said|had|thinks|told|gives|gave|rang|reports|states|attended)\b")
+_BEFORE_VERB: Final = frozenset({"will", "grace", "rose", "may", "joy", "mark", "grant", "penny", "faith"})
+_INTO: Final = re.compile(r"\b(?:in|from|near|en)\s+$")
+_BEFORE: Final = re.compile(r"\b(?:in|from|to|near|at|en|mr|mrs|ms|dr)\s+$")
+_PREFIX: Final = frozenset(
+    ["bad", "el", "los", "las", "san", "santa", "saint", "st", "von", "van", "des", "le", "du", "al"]
+)
+_START: Final = re.compile(r"(?:^|[.!?:;\n\"“>•*-])\s*$")
+
+
+class Word(NamedTuple):
+    """One word of a text: where it stands, and its folded form without a possessive."""
+
+    start: int
+    end: int
+    low: str
+    case: str  # lower, capital or shout
+    first: bool  # opens a sentence
+
+
+def list_words(text: str) -> list[Word]:
+    """The words of a text; hyphens part them."""
+    words = []
+    for match in _WORD.finditer(text):
+        raw = match[0]
+        low = fold(raw)
+        low = low[:-2] if low.endswith("'s") else low
+        shout = (raw.isupper() and len(raw) > 1) or (sum(c.isupper() for c in raw) > 2 and len(raw) < 7)
+        case = "shout" if shout else "capital" if raw[0].isupper() else "lower"
+        first = bool(_START.search(text[max(0, match.start() - 4) : match.start()]))
+        words.append(Word(match.start(), match.end(), low, case, first))
+    return words
+
+
+def is_eponym(words: list[Word], number: int, text: str) -> bool:
+    """Whether a name stands in a clinical sense: Crohn's, Bell's palsy, but not Mr Bell."""
+    lists, word = load_lists(), words[number]
+    if word.low not in lists.eponyms and word.low not in lists.in_context:
+        return False
+    if number and words[number - 1].low in lists.titles:
+        return False
+    near = {other.low for other in words[number + 1 : number + 4] if other.start - word.end < 25}
+    if near & lists.sense:
+        return True
+    return word.low in lists.eponyms and (word.low not in lists.names or text[word.start : word.end].endswith("s"))
+
+
+def suspect_words(text: str, words: list[Word]) -> set[int]:
+    """Numbers of the words that may name somebody or some place."""
+    shouting = sum(c.isupper() for c in text) > sum(c.islower() for c in text)
+    found = {n for n, w in enumerate(words) if _suspect(n, words, text, shouting)}
+    return _extend(found, words, text, shouting)
+
+
+def _suspect(number: int, words: list[Word], text: str, shouting: bool) -> bool:
+    lists, word = load_lists(), words[number]
+    low, size = word.low, len(word.low)
+    if size < 2 or low in lists.kept or low in lists.titles or is_eponym(words, number, text):
+        return False
+    named, safe = low in lists.names, is_safe(low)
+    before = fold(text[max(0, word.start - 8) : word.start])
+    if word.case == "shout" and not shouting and size <= 4 and not (named and not safe):
+        return False
+    if word.case == "lower" or (word.case == "shout" and shouting):
+        if safe:
+            verb = _VERB.match(fold(text[word.end : word.end + 12]))
+            return named and low in _BEFORE_VERB and verb is not None  # `will is`: no verb stands there
+        if size < 4:
+            return named and not safe
+        return not (_DOSE.match(text[word.end :]) and not named) and not is_typing_error(low)
+    if word.case == "shout":
+        return not safe
+    if word.first:
+        if safe:
+            return named and bool(_VERB.match(fold(text[word.end : word.end + 12])))
+        return size > 2 and not (size > 5 and is_typing_error(low))
+    if safe and not named:
+        beside = [words[n].case for n in (number - 1, number + 1) if 0 <= n < len(words)]
+        titled = "capital" in beside or number < 2  # a heading in title case
+        return not titled and (low not in lists.clinical or bool(_INTO.search(before)))
+    return not (_DOSE.match(text[word.end :]) and not named)
+
+
+_JOIN: Final = frozenset(
+    [
+        "de",
+        "la",
+        "del",
+        "van",
+        "von",
+        "der",
+        "al",
+        "el",
+        "of",
+        "bin",
+        "y",
+        "las",
+        "los",
+        "le",
+        "du",
+        "des",
+        "da",
+        "di",
+        "san",
+        "st",
+        "bad",
+    ]
+)
+
+
+def _extend(found: set[int], words: list[Word], text: str, shouting: bool) -> set[int]:
+    """Take in what stands beside a suspected word and may be more of the same name."""
+    lists = load_lists()
+    for _ in range(2):
+        for number, word in enumerate(words):
+            if number in found or word.low in lists.titles:
+                continue
+            for step in (-1, 1):
+                other = number + step
+                if other not in found or not 0 <= other < len(words):
+                    continue
+                left, right = (words[other], word) if step < 0 else (word, words[other])
+                gap = text[left.end : right.start]
+                if gap not in (" ", "-", ", ", ". ", "' ") or is_eponym(words, number, text):
+                    continue
+                beyond = number - step
+                joins = gap == " " and word.low in _JOIN and (beyond in found or words[other].case == word.case)
+                capital = word.case == "capital" and not word.first and gap in (" ", "-") and (
+                    word.low not in lists.kept)  # fmt: skip
+                initial = (
+                    len(word.low) == 1
+                    and word.case != "lower"
+                    and gap in (" ", ". ")
+                    and (word.low not in lists.kept and text[word.end : word.end + 1] in " .")
+                )
+                usual = not is_safe(word.low) or word.low in lists.given
+                named = word.low in lists.names and gap in (" ", "-") and (word.case != "lower" or usual)
+                joins |= (
+                    gap == " "
+                    and step == 1
+                    and word.low in _PREFIX
+                    and bool(_BEFORE.search(fold(text[max(0, word.start - 6) : word.start])))
+                )
+                if (
+                    (joins and (beyond in found or word.case != "lower" or word.low in _PREFIX))
+                    or capital
+                    or initial
+                    or named
+                ):
+                    found.add(number)
+    return found
