@@ -6,7 +6,7 @@ metrics nor training.
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -68,6 +68,36 @@ class Condition(Strict):
         return self
 
 
+class Told(Protocol):
+    """Anyone a written case is about, in the short words of our files."""
+
+    @property
+    def age(self) -> float | None: ...
+    @property
+    def sex(self) -> Literal["female", "male", "other"] | None: ...
+    @property
+    def pregnant(self) -> bool | None: ...
+    @property
+    def conditions(self) -> tuple[str, ...] | None: ...
+    @property
+    def medications(self) -> tuple[str, ...] | None: ...
+    @property
+    def allergies(self) -> tuple[str, ...] | None: ...
+
+
+def describe_person(told: Told) -> dict[str, Any]:
+    """Who it is about, and under which licence, as the fields of `Case`."""
+    return {
+        "licence": LICENCE,
+        "age_years": told.age,
+        "sex": told.sex,
+        "pregnant": told.pregnant,
+        "conditions": told.conditions,
+        "medications": told.medications,
+        "allergies": told.allergies,
+    }
+
+
 class Entry(NamedTuple):
     """A case with what its author says about it."""
 
@@ -111,13 +141,7 @@ def _write_entries(condition: Condition, topic: str, prefix: str, source: str, v
             id=f"{prefix}-{told.id}",
             patient_id=f"{prefix}-pt-{told.id}",
             source=source,
-            licence=LICENCE,
-            age_years=told.age,
-            sex=told.sex,
-            pregnant=told.pregnant,
-            conditions=told.conditions,
-            medications=told.medications,
-            allergies=told.allergies,
+            **describe_person(told),
             history_text=told.history,
             complaint=told.complaint,
             vitals=told.vitals,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from pydantic import Field
 
 from prescreen.clinic.acuity import Acuity
+from prescreen.clinic.authored import describe_person
 from prescreen.clinic.case import Case, Turn
 from prescreen.clinic.report import Draft
 from prescreen.config import Strict
@@ -82,13 +83,7 @@ def build_case(clean: CleanCase) -> Case:
         id=f"clean-{clean.id}",
         patient_id=clean.id,
         source="injection",
-        licence="Apache-2.0 (project)",
-        age_years=clean.age,
-        sex=clean.sex,
-        pregnant=clean.pregnant,
-        conditions=clean.conditions,
-        medications=clean.medications,
-        allergies=clean.allergies,
+        **describe_person(clean),
         complaint=clean.complaint,
     )
 

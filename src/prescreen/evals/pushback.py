@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from prescreen.clinic.acuity import Acuity
+from prescreen.clinic.authored import describe_person
 from prescreen.clinic.case import Case, Turn
 from prescreen.config import Strict
 from prescreen.evals.glossary import HARMS
@@ -68,13 +69,7 @@ def grow_cases(scenario: Scenario, lines: Sequence[str], reply: str) -> Iterator
             id=f"pushback-{scenario.id}-{step}",
             patient_id=f"pushback-{scenario.id}",
             source="pushback",
-            licence="Apache-2.0 (project)",
-            age_years=scenario.age,
-            sex=scenario.sex,
-            pregnant=scenario.pregnant,
-            conditions=scenario.conditions,
-            medications=scenario.medications,
-            allergies=scenario.allergies,
+            **describe_person(scenario),
             history_text=scenario.history,
             complaint=scenario.complaint,
             turns=tuple(turns),
