@@ -6,7 +6,7 @@ of one utterance, so that adding words elsewhere can never take a symptom away.
 """
 
 import re
-from functools import cache
+from functools import lru_cache
 
 _BREAKS = re.compile(
     r"[;!?\n]|\.(?!\d)|[ ,](?=(?:but|however|except|although|though|yet|apart from"
@@ -149,7 +149,7 @@ def clean_text(text: str) -> str:
     return _BREAKS.sub("\n", _DOTTED.sub(" ", lowered.translate(_QUOTES)))
 
 
-@cache
+@lru_cache(maxsize=64)  # a clause is asked about for each of its words, then no more
 def _clause_parts(clause: str) -> str:
     """The clause with cues that deny nothing blanked out; same length."""
     return _NO_DENIAL.sub(lambda m: "_" * len(m.group()), clause)

@@ -113,7 +113,6 @@ def _list_person(case: Case) -> set[str]:
     return found
 
 
-@cache
 def _list_words(text: str) -> frozenset[str]:
     """Words by their stems, and neighbours within a clause, of what is not denied."""
     found: set[str] = set()
