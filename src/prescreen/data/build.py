@@ -19,6 +19,7 @@ from prescreen.data.card import MISSING, count_cases, name_rare, render_card
 from prescreen.data.clean import LEARNED, clean
 from prescreen.data.clinic_file import ClinicFile
 from prescreen.data.gather import Gathered, gather_clinic, gather_sources, limit_rows
+from prescreen.data.imported import gather_imported
 from prescreen.data.records import Pair, Part, Reject, Row, Text, as_line, check_licence
 from prescreen.data.sources import SOURCES, source_files
 from prescreen.data.split import hash_share
@@ -102,6 +103,8 @@ def main(recipe: DataRecipe, run: Run) -> None:
     gather_synthetic(found, recipe.seed, **recipe.num_cases.model_dump())
     gather_sources(found, recipe.sources, recipe.data_root, recipe.max_row_words)
     gather_clinic(found, recipe.clinic_files)
+    for parent in run.inputs.values():
+        gather_imported(found, parent)
     checks: dict[str, Any] = clean(found)
     limit_rows(found, recipe.num_real_rows)
     written = Written(run.folder)
@@ -220,7 +223,7 @@ def make_card(recipe: DataRecipe, found: Gathered, written: Written, checks: Map
             "licence": licence,
             "used": used,
             "gives": source.gives if source else "cases" if name.startswith("clinic:") else "cases and text",
-            "origin": source.origin if source else "the clinic" if name.startswith("clinic:") else "this project",
+            "origin": source.origin if source else "the clinic" if name.startswith("clinic") else "this project",
             "handled": source.handled if source else "",
         }
     train = found.cases.get("train", [])
