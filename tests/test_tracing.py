@@ -7,6 +7,7 @@ from typer.testing import CliRunner
 
 from prescreen import custody
 from prescreen.cli import STAGES, app
+from prescreen.data.split import assign_part
 from prescreen.pipeline import load_steps, open_run, run_steps
 from prescreen.records.vault import Vault
 from prescreen.run import Run, hash_file, write_json
@@ -22,7 +23,7 @@ def clinic(tmp_path_factory):
     write_export(folder / "export", 40)
     (folder / "clinic").mkdir()
     small = {"train": 8, "valid": 2, "template": 2, "condition": 2}
-    texts = {"train": 4000, "valid": 1000, "test": 1000}
+    texts = {"train": 40_000, "valid": 1000, "test": 1000}
     recipes = {
         "01-records": {"stage": "records", "source": str(folder / "export"), "vault": str(folder / "vault"),
                        "basis": "consent of 2026", "processes": 1},
@@ -109,15 +110,18 @@ def read_lines(path):
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def test_the_clinics_rows_are_split_by_patient_and_texts_of_test_patients_are_not_read(clinic):
+def test_rows_and_texts_are_split_by_patient(clinic):
     folder = clinic / "runs/clinic/02-data"
     parts = {name: {case["patient_id"] for case in read_lines(folder / name)} for name in
              ("train/cases.jsonl", "test/clinic.jsonl")}  # fmt: skip
     assert parts["test/clinic.jsonl"] and not parts["train/cases.jsonl"] & parts["test/clinic.jsonl"]
     cases = {case["id"]: case["patient_id"] for case in read_lines(clinic / "runs/clinic/01-records/cases.jsonl")}
-    read = {cases.get(row["id"].removesuffix("-text")) for name in ("train/cpt.jsonl", "valid/cpt.jsonl")
-            for row in read_lines(folder / name)} - {None}  # fmt: skip
-    assert read and not read & parts["test/clinic.jsonl"]
+    read = {
+        part: {cases.get(row["id"].removesuffix("-text")) for row in read_lines(folder / part / "cpt.jsonl")}
+        - {None}
+        for part in ("train", "valid", "test")
+    }
+    assert read["train"] and all(assign_part(code) == part for part, codes in read.items() for code in codes)
 
 
 def test_nothing_learns_from_real_records_without_an_audit(clinic, tmp_path):

@@ -154,7 +154,8 @@ def test_a_fault_inside_names_nobody(tmp_path, monkeypatch):
 
 
 def test_what_was_interrupted_goes_on_where_it_stood(tmp_path, monkeypatch):
-    write_export(tmp_path / "export", 60)
+    write_export(tmp_path / "export/a", 30)
+    write_export(tmp_path / "export/b", 60)  # half of them a second time
     monkeypatch.setattr(build, "BATCH", 4)
     monkeypatch.setattr(build, "EACH", 2)
     monkeypatch.setattr(build, "UNDER_WAY", 1)
@@ -176,6 +177,7 @@ def test_what_was_interrupted_goes_on_where_it_stood(tmp_path, monkeypatch):
     run = run_steps(steps, tmp_path / "runs/cut", STAGES)[0].run
     assert run.manifest["outputs"] == whole.manifest["outputs"]
     assert run.metrics == whole.metrics
+    assert run.metrics["cases"] == 60 and run.metrics["rejects"] == 30
     assert 60 < sum(written) < 100  # it did go on, and did not begin anew each time
 
 

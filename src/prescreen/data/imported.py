@@ -1,7 +1,7 @@
 """A clinic's import as material: labelled cases to learn and test triage from, texts to read.
 
-Knows the rows of a `records` run and what guards them. A patient stands in one part only; texts of test patients
-are read by nobody.
+Knows the rows of a `records` run and what guards them. A patient stands in one part only, texts
+included.
 """
 
 from prescreen.clinic.case import Case
@@ -28,7 +28,7 @@ def gather_imported(found: Gathered, run: Run) -> None:
             if case.label is not None and case.complaint.strip():
                 place_clinic(found, case)
             part, text = assign_part(case.patient_id), write_text(case)
-            if part != "test" and len(text.split()) >= FEWEST_WORDS:
+            if len(text.split()) >= FEWEST_WORDS:
                 found.texts[part].append(Text(f"{case.id}-text", text, case.source, case.licence, "medical"))
 
 
