@@ -52,7 +52,7 @@ class Spool:
         self.base = sqlite3.connect(path, isolation_level=None)
         for setting in ("journal_mode=OFF", "synchronous=OFF", "locking_mode=EXCLUSIVE", "temp_store=MEMORY"):
             self.base.execute(f"PRAGMA {setting}")
-        self.base.execute("PRAGMA cache_size=-8192")
+        self.base.execute("PRAGMA cache_size=-2048")
         self.base.executescript(_SCHEMA)
         with contextlib.suppress(OSError):  # an open file cannot lose its name on every system
             path.unlink()

@@ -66,7 +66,7 @@ class Seen:
 
     def __init__(self, marks: Iterable[str] = ()) -> None:
         self._base = sqlite3.connect("", isolation_level=None)
-        self._base.execute("PRAGMA cache_size=-4096")
+        self._base.execute("PRAGMA cache_size=-1024")
         self._base.execute("CREATE TABLE seen(mark TEXT PRIMARY KEY) WITHOUT ROWID")
         self._base.execute("BEGIN")
         self._base.executemany("INSERT OR IGNORE INTO seen VALUES(?)", ((mark,) for mark in marks))

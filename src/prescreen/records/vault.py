@@ -62,6 +62,7 @@ class Vault:
         self._base = sqlite3.connect(path, timeout=60)
         try:
             self._base.execute("PRAGMA secure_delete=ON")
+            self._base.execute("PRAGMA cache_size=-1024")
             self._base.executescript(_SCHEMA)
             self._check_key()
         except sqlite3.DatabaseError:
