@@ -70,7 +70,7 @@ def require_audit(folder: Path, bound: float = BOUND) -> Audit:
     audit = read_audit(folder)
     if audit is None:
         raise GuardError(
-            f"{folder}: real records train nothing before an audit; write the audit sheet, have it filled in, sign it"
+            f"{folder}: real records train nothing before an audit; write the sheet, have it filled in, sign it"
         )
     if audit.contents != hash_contents(folder):
         raise GuardError(f"{folder}: the audit of {audit.date} is of other contents; audit these anew")

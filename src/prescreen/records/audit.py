@@ -100,6 +100,8 @@ def _make_plan(folder: Path, bound: float, allowed: int) -> tuple[Plan, list[Row
         contents=contents, cases=sum(1 for _ in read_cases(folder / CASES)), sampled=len(sample), allowed=allowed,
         bound=bound, rows={f"{row.id} {row.part}": hash_row(row) for row in rows},
     )  # fmt: skip
+    if len(plan.rows) != len(rows):
+        raise InputError("two cases have the same id; run the import again", file=folder / CASES)
     return plan, rows
 
 

@@ -37,11 +37,16 @@ class Share(Strict):
         low, high = ((centre + sign * spread) / (1 + z2 / self.n) for sign in (-1, 1))
         return (0.0 if self.right == 0 else low), (1.0 if self.right == self.n else high)
 
+    @property
+    def counts(self) -> str:
+        """Counts and proportion, for what was counted whole and not sampled."""
+        return (
+            "0 of 0, not measured" if self.value is None else f"{self.right} of {self.n} = {100 * self.value:.1f} %"
+        )
+
     def __str__(self) -> str:
-        if self.value is None:
-            return "0 of 0, not measured"
         low, high = self.wilson()
-        return f"{self.right} of {self.n} = {100 * self.value:.1f} % [{100 * low:.1f}, {100 * high:.1f}]"
+        return f"{self.counts} [{100 * low:.1f}, {100 * high:.1f}]" if self.n else self.counts
 
 
 class Recall(Strict):
