@@ -59,17 +59,18 @@ def test_counts_agree_with_a_plain_reckoning(rows: list[tuple[int, float | None,
 def test_years_countries_and_postcodes_are_found_in_everybodys_words() -> None:
     case = make_case(
         1,
-        history_text="operated in 2016, reviewed 3 May 2019",
+        history_text="operated in 2016, reviewed 3 May 2019, again on 14/05/18",
         turns=(Turn(speaker="nurse", text="when did you leave Somalia? Zip code 902, was it 2021?"),),
         conditions=("Hodgkin lymphoma 2004",),
     )
-    assert find_years(case) == [2004, 2016, 2019, 2021]
+    assert find_years(case) == [2004, 2016, 2018, 2019, 2021]
     assert find_places(case) == ["902", "somalia"]
     assert find_places(make_case(2, complaint="pulse 902, turkey sandwich")) == ["turkey"]
 
 
 def test_a_rare_condition_makes_small_and_is_never_named(tmp_path: Path) -> None:
-    cases = [make_case(n, conditions=("Asthma",) if n else (" asthma ", "Wilsonoid fever")) for n in range(12)]
+    cases = [make_case(n, conditions=("Asthma",)) for n in range(2, 12)]
+    cases += [make_case(0, conditions=("Asthma", "Wilsonoid fever")), make_case(1, conditions=(" asthma ",))]
     found = measure_anonymity(write_import(tmp_path, cases))
     assert found.with_rare == 1 and [small.people.right for small in found.small] == [1, 1]
     [proposal, _] = found.proposals
