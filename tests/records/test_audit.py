@@ -103,13 +103,15 @@ def test_no_cell_of_the_sheet_is_a_formula_and_all_texts_are_there(tmp_path: Pat
         make_case(
             1, complaint="=1+1", turns=(Turn(speaker="nurse", text="@who?"), Turn(speaker="patient", text="-me"))
         ),
-        make_case(2, complaint="x", conditions=("+asthma",), medications=("=aspirin",), allergies=("\tnuts",)),
+        make_case(
+            2, complaint="x", conditions=("+asthma",), medications=("=aspirin",), allergies=("\tnuts\x0b\x00",)
+        ),
     ]
     sheet = write_sheet(write_import(tmp_path, cases, [(cases[1].id, Outcome(disposition="@home"))]))
     raw = sheet.read_bytes()
     assert raw.startswith(b"\xef\xbb\xbf") and b"\r\n" in raw
     rows = fill(sheet)
-    assert rows[0] == list(COLUMNS)
+    assert rows[0] == list(COLUMNS) and not any(c < " " and c not in "\r\n" for c in raw.decode())
     assert not any(cell.startswith(FORMULA) for row in rows for cell in row)
     text = "\n".join(row[2] for row in rows)
     for said in (
@@ -274,7 +276,7 @@ def test_an_audit_is_reckoned_again_when_it_is_read(tmp_path: Path, change: dict
     written = json.loads((tmp_path / NAME).read_text())
     (tmp_path / NAME).write_text(json.dumps({**written, **change}))
     with pytest.raises(GuardError):
-        require_audit(tmp_path)
+        require_audit(tmp_path, bound=0.01 if "sampled" in change else 0.9)
 
 
 def test_a_plan_changed_afterwards_is_refused(tmp_path: Path) -> None:
