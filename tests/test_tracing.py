@@ -1,16 +1,17 @@
 """The chain walked both ways: from a run back to the records, from a patient on to every model and release."""
 
+import csv
 import json
 
 import pytest
 from typer.testing import CliRunner
 
-from prescreen import custody
 from prescreen.cli import STAGES, app
 from prescreen.data.split import assign_part
+from prescreen.errors import GuardError
 from prescreen.pipeline import load_steps, open_run, run_steps
 from prescreen.records.vault import Vault
-from prescreen.run import Run, hash_file, write_json
+from prescreen.run import Run, write_json
 from prescreen.tracing import belongs, find_rows, has_learned, list_runs, trace_down, trace_up
 from prescreen.train.supervised import SupervisedRecipe
 from records.exports import write_export
@@ -26,7 +27,7 @@ def clinic(tmp_path_factory):
     texts = {"train": 40_000, "valid": 1000, "test": 1000}
     recipes = {
         "01-records": {"stage": "records", "source": str(folder / "export"), "vault": str(folder / "vault"),
-                       "basis": "consent of 2026", "processes": 1},
+                       "basis": "consent of 2026", "processes": 1, "measured": 0},
         "02-data": {"stage": "data", "inputs": {"records": "01-records"}, "sources": [], "num_cases": small,
                     "num_characters": texts, "num_pairs": {"train": 4, "valid": 2}},
     }  # fmt: skip
@@ -49,9 +50,16 @@ def clinic(tmp_path_factory):
 
 
 def sign(run):
-    cases = hash_file(run.folder / custody.CASES)
-    signed = {"cases_sha256": cases, "passed": True, "by": "A. Person", "date": "2026-11-26"}
-    write_json(run.folder / custody.AUDIT, signed)
+    """Answer every row of the sheet with no, and sign."""
+    sheet = run.folder / "audit_sheet.csv"
+    with sheet.open(encoding="utf-8-sig", newline="") as handle:
+        header, *rows = csv.reader(handle)
+    place = header.index("identifier_left")
+    filled = run.folder.parent / "filled.csv"
+    with filled.open("w", encoding="utf-8", newline="") as handle:
+        csv.writer(handle).writerows([header, *([*row[:place], "no", *row[place + 1 :]] for row in rows)])
+    done = CliRunner().invoke(app, ["records", "sign", str(run.folder), str(filled), "--by", "A. Person"])
+    assert done.exit_code == 0 and "passed" in done.stdout, done.output
 
 
 def trace(clinic, what):
@@ -66,7 +74,7 @@ def test_from_a_model_back_to_the_records(clinic):
     assert [(step.depth, step.name) for step in steps] == [(0, "03-sft"), (1, "02-data"), (2, "01-records")]
     last = steps[-1].facts
     assert last["rows"] == "40 of 40 patients" and last["readers"] == "fhir/1 40"
-    assert last["right"] == "clinic: consent of 2026 40" and last["audit"] == "signed by A. Person on 2026-11-26"
+    assert last["right"] == "clinic: consent of 2026 40" and last["audit"].startswith("passed, signed by A. Person")
     assert "clinic/safe_harbor (clinic)" in steps[1].facts["rows by source"]
 
 
@@ -127,7 +135,7 @@ def test_rows_and_texts_are_split_by_patient(clinic):
 def test_nothing_learns_from_real_records_without_an_audit(clinic, tmp_path):
     steps = load_steps(clinic / "clinic", STAGES)
     run_steps(steps[:1], tmp_path, STAGES)
-    with pytest.raises(custody.GuardError, match="nobody has signed"):
+    with pytest.raises(GuardError, match="before an audit"):
         run_steps(steps, tmp_path, STAGES)
 
 

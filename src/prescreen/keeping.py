@@ -1,6 +1,6 @@
-"""The verbs by which a clinic's records are kept: look, files, withdraw, trace. Knows typer; the work is elsewhere.
+"""The verbs by which a clinic's records are kept: look, sign, sample, files, withdraw, trace.
 
-Everything heavy is imported inside the verb that needs it.
+Knows typer; the work is done elsewhere. Everything heavy is imported inside the verb that needs it.
 """
 
 from pathlib import Path
@@ -55,6 +55,40 @@ def look(
             console.print(f"row {number}  {said}", markup=False)
         if out is not None and (yes or typer.confirm(f"Write this mapping to {out}?")):
             write_mapping(seen.mapping, out)
+
+
+@records.command()
+def sign(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The import, e.g. runs/clinic/01-records.")],
+    sheet: Annotated[Path, typer.Argument(metavar="SHEET", help="Its audit_sheet.csv, every row answered.")],
+    by: Annotated[str, typer.Option(help="Who read the sample and signs.")],
+) -> None:
+    """Sign the audit of an import: nothing learns from real records before it has passed."""
+    import datetime
+
+    from prescreen.records.audit import sign as sign_sheet
+    from prescreen.records.risk_page import write_risk_page
+
+    audit = sign_sheet(run, sheet, by, datetime.datetime.now(datetime.UTC).date())
+    page = write_risk_page(run)
+    print(
+        f"identifiers in {audit.leaks} of {audit.sampled} cases read; at most {100 * audit.upper:.2f} % (95 % bound)"
+    )
+    print(f"{'passed' if audit.passed else 'FAILED: mend the import and audit it again'}; the report: {page}")
+    if not audit.passed:
+        raise typer.Exit(1)
+
+
+@records.command()
+def sample(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The import.")],
+    bound: Annotated[float, typer.Option(help="Share of leaking cases it must rule out.")] = 0.01,
+    allowed: Annotated[int, typer.Option(help="Leaks the sample may hold; more need a larger sample.")] = 0,
+) -> None:
+    """Draw another audit sheet, for another bound; the import writes one for 1 % and no leak."""
+    from prescreen.records.audit import write_sheet
+
+    print(f"read every row and answer it: {write_sheet(run, bound=bound, allowed=allowed)}")
 
 
 @records.command()

@@ -3,13 +3,13 @@
 Reads manifests, custody lines and the rows of data runs. Knows no model; names nobody: a patient is a code here.
 """
 
-import json
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from prescreen.custody import AUDIT, CUSTODY, Custody, read_custody
+from prescreen.clinic.audited import Audit, read_audit
+from prescreen.custody import CUSTODY, Custody, read_custody
 from prescreen.errors import InputError
 from prescreen.pipeline import Stages, open_run
 from prescreen.release import CURRENT, Release
@@ -52,15 +52,20 @@ def describe(run: Run) -> dict[str, str]:
 def describe_custody(folder: Path) -> dict[str, str]:
     """Rows by reader, de-identification and basis, and who signed for them."""
     lines = list(read_custody(folder))
-    audit = folder / AUDIT
-    signed = json.loads(audit.read_text(encoding="utf-8")) if audit.is_file() else {}
+    audit = read_audit(folder)
     return {
         "rows": f"{len(lines):,} of {len({line.patient for line in lines}):,} patients",
         "readers": _list_counts(Counter(line.reader for line in lines)),
         "de-identified": _list_counts(Counter(f"{line.deid}, {line.mode}" for line in lines)),
         "right": _list_counts(Counter(f"{line.licence}: {line.basis}" for line in lines)),
-        "audit": f"signed by {signed['by']} on {signed['date']}" if signed else "not signed",
+        "audit": describe_audit(audit) if audit else "not signed",
     }
+
+
+def describe_audit(audit: Audit) -> str:
+    """Who signed, when, and with what result."""
+    found = f"{audit.leaks} of {audit.sampled} cases read held an identifier"
+    return f"{'passed' if audit.passed else 'FAILED'}, signed by {audit.signed_by} on {audit.date}: {found}"
 
 
 def count_sources(run: Run) -> Counter[str]:

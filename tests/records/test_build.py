@@ -13,7 +13,7 @@ import pytest
 
 from prescreen.cli import STAGES
 from prescreen.custody import read_custody
-from prescreen.errors import GuardError, RecipeError
+from prescreen.errors import RecipeError
 from prescreen.pipeline import load_steps, run_steps
 from prescreen.records import build
 from prescreen.records.vault import Vault
@@ -21,8 +21,9 @@ from records.exports import write_export
 
 
 def write_recipe(tmp_path, folder="import", **more):
-    values = {"stage": "records", "source": str(tmp_path / "export"), "vault": str(tmp_path / "vault"),
-              "basis": "invented", "licence": "Apache-2.0 (project)", "processes": 1, **more}  # fmt: skip
+    places = {"source": str(tmp_path / "export"), "vault": str(tmp_path / "vault")}
+    right = {"basis": "invented", "licence": "Apache-2.0 (project)"}
+    values = {"stage": "records", **places, **right, "processes": 1, "measured": 0, **more}
     (tmp_path / folder).mkdir(exist_ok=True)
     (tmp_path / folder / "01-records.yaml").write_text(json.dumps(values))
     return tmp_path / folder
@@ -45,7 +46,7 @@ def test_rows_with_their_custody(tmp_path):
     run, files = bring_in(tmp_path)
     assert len(files["cases"]) == run.metrics["cases"] == 30 and files["rejects"] == []
     assert [case["id"] for case in files["cases"]] == [line["row"] for line in files["custody"]]
-    assert [case["id"] for case in files["cases"]] == [line["row"] for line in files["outcomes"]]
+    assert [case["id"] for case in files["cases"]] == [line["id"] for line in files["outcomes"]]
     custody = list(read_custody(run.folder))
     assert len({line.source for line in custody}) == len({line.patient for line in custody}) == 30
     assert {line.place for line in custody} == set(range(1, 31)) and len({line.file for line in custody}) == 1
@@ -221,16 +222,16 @@ def test_memory_does_not_grow_with_the_export(tmp_path):
     assert peaks[1] < 1.2 * peaks[0]
 
 
-def test_an_import_of_real_records_waits_for_its_audit(tmp_path):
-    from prescreen.custody import require_audit
-
-    write_export(tmp_path / "export", 3)
-    run, _ = bring_in(tmp_path, licence="clinic")
-    with pytest.raises(GuardError, match="nobody has signed"):
-        require_audit(run)
-    (run.folder / "audit.json").write_text(json.dumps({"cases_sha256": "0", "passed": True}))
-    with pytest.raises(GuardError, match="other rows"):
-        require_audit(run)
+def test_an_import_of_real_records_ends_with_a_report_and_a_sheet(tmp_path):
+    people = write_export(tmp_path / "export", 30)
+    run, _ = bring_in(tmp_path, licence="clinic", measured=5)
+    risk = json.loads((run.folder / "risk.json").read_text())
+    assert risk["cases"] == risk["records"] == 30 and risk["taken"]["name"] > 0
+    assert risk["blindfold"] and risk["planted"]["recalls"] and risk["anonymity"]
+    page = (run.folder / "risk.html").read_text()
+    assert "Safe Harbor" in page and "not yet audited" in page
+    assert (run.folder / "audit_sheet.csv").read_text(encoding="utf-8-sig").count("complaint") >= 30
+    assert find_marks(marks_of(people), tmp_path / "runs") == []
 
 
 def test_public_sets_come_in_by_one_command(tmp_path, data_root):

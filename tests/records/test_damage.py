@@ -23,8 +23,8 @@ ENDINGS = [".json", ".ndjson", ".ndjson.gz", ".jsonl", ".csv", ".xlsx", ".hl7", 
 
 
 def bring_in(folder):
-    recipe = RecordsRecipe(source=folder / "export", vault=folder / "vault", basis="invented", processes=1,
-                           mappings={"*": "guess"})  # fmt: skip
+    places = {"source": folder / "export", "vault": folder / "vault"}
+    recipe = RecordsRecipe(**places, basis="invented", processes=1, measured=0, mappings={"*": "guess"})
     run = Run(folder / "run", recipe)
     run.start()
     main(recipe, run)

@@ -4,8 +4,9 @@ Knows the rows of a `records` run and what guards them. A patient stands in one 
 included.
 """
 
+from prescreen.clinic.audited import require_audit
 from prescreen.clinic.case import Case
-from prescreen.custody import CASES, read_withdrawn, require_audit
+from prescreen.custody import CASES, REAL, read_withdrawn
 from prescreen.data.gather import Gathered, place_clinic
 from prescreen.data.records import Reject, Text
 from prescreen.data.split import assign_part
@@ -17,7 +18,8 @@ SPOKEN = {"patient": "Patient", "relative": "Relative", "assistant": "Clinician"
 
 def gather_imported(found: Gathered, run: Run) -> None:
     """Add an import: cases with a level as the clinic's own, all long enough as texts; the withdrawn not at all."""
-    require_audit(run)
+    if getattr(run.recipe, "licence", REAL) == REAL:
+        require_audit(run.folder)
     withdrawn = read_withdrawn(getattr(run.recipe, "vault"))  # noqa: B009
     with (run.folder / CASES).open(encoding="utf-8") as handle:
         for line in handle:

@@ -7,7 +7,7 @@ are on the disk, its rows before the note that says so: a kill loses and doubles
 import itertools
 import os
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -18,7 +18,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Final, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveInt
 
 from prescreen.config import Recipe
 from prescreen.custody import CASES, CUSTODY, OUTCOMES, REJECTS, WITHDRAWN, Custody
@@ -29,7 +29,8 @@ from prescreen.records.deid.replace import Mode
 from prescreen.records.folder import Plan, count_contacts, matches, plan_folder, read_unit
 from prescreen.records.intake import Intake
 from prescreen.records.journal import Journal
-from prescreen.records.record import Reject
+from prescreen.records.record import Record, Reject
+from prescreen.records.residual import report_residue
 from prescreen.records.rows import Given, Lines, Terms, make_lines
 from prescreen.records.vault import Vault
 from prescreen.run import Run
@@ -55,6 +56,7 @@ class RecordsRecipe(Recipe):
     )
     skip: tuple[str, ...] = Field((), description="files to leave aside, by name below the source (with * and ?)")
     speakers: dict[str, str] = Field({}, description="speakers of transcripts, such as {Dr Such: assistant}")
+    measured: NonNegativeInt = Field(400, description="plantings a class to measure recall with; 0: none")
     processes: PositiveInt = Field(2, description="how many de-identify side by side")
 
     def external(self) -> list[Path]:
@@ -93,8 +95,21 @@ def main(recipe: RecordsRecipe, run: Run) -> None:
         unread = [vault.label_file(name) for name in plan.unread]
         counts = dict(sorted(journal.counts.items()))
         outputs = journal.finish()
+        again = read_again(recipe, plan, mappings, vault) if recipe.measured else ()
+        outputs.append(report_residue(run.folder, terms, counts, again, recipe.measured, (), recipe.seed))
     files = sum(len(unit.files) for unit in plan.units)
     run.finish(outputs, {"files read": files, "files no reader takes": unread, **counts})
+
+
+def read_again(
+    recipe: RecordsRecipe, plan: Plan, mappings: Mapping[str, TableMapping | None], vault: Vault
+) -> Iterator[Record]:
+    """Every record that came in, once more, for what can only be measured with its identifiers beside it."""
+    intake = Intake(vault, recipe.mode, ())
+    for unit in plan.units:
+        for given in intake.prepare(unit, read_unit(unit, mappings.get(unit.name), recipe.speakers)):
+            if isinstance(given, Given):
+                yield given.record
 
 
 def write(lines: Lines, vault: Vault, journal: Journal) -> None:

@@ -13,6 +13,7 @@ from prescreen.errors import InputError
 from prescreen.records.deid.deidentify import deidentify
 from prescreen.records.deid.replace import Mode
 from prescreen.records.record import Outcome, Record, Reject
+from prescreen.records.written import CaseOutcome
 
 VERSION: Final = "deid/1"
 NUMBER: Final = re.compile(r"\d[\d,.]*")
@@ -77,7 +78,7 @@ def _make(given: Given, terms: Terms, lines: Lines, counts: Counter[str]) -> Rej
         basis=terms.basis,
     )
     lines.cases.append(case.model_dump_json(exclude_none=True))
-    lines.outcomes.append(json.dumps({"row": case.id, **done.outcome.model_dump(exclude_none=True)}))
+    lines.outcomes.append(CaseOutcome(id=case.id, outcome=done.outcome).model_dump_json(exclude_none=True))
     lines.custody.append(custody.model_dump_json())
     counts["cases"] += 1
     counts[f"level: {case.label.acuity.value if case.label else 'none'}"] += 1
