@@ -71,9 +71,7 @@ def sign(
 
     audit = sign_sheet(run, sheet, by, datetime.datetime.now(datetime.UTC).date())
     page = write_risk_page(run)
-    print(
-        f"identifiers in {audit.leaks} of {audit.sampled} cases read; at most {100 * audit.upper:.2f} % (95 % bound)"
-    )
+    print(f"identifiers in {audit.leaks} of {audit.sampled} cases read; at most {100 * audit.upper:.2f} % (95 %)")
     print(f"{'passed' if audit.passed else 'FAILED: mend the import and audit it again'}; the report: {page}")
     if not audit.passed:
         raise typer.Exit(1)
