@@ -7,10 +7,11 @@ import argparse
 import math
 import time
 from collections import Counter
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from prescreen.records.deid.deidentify import deidentify, find_spans
-from prescreen.records.deid.spans import fold
+from prescreen.records.deid.spans import Detector, fold
 from prescreen.records.record import Identifiers, Record, Reject, Source
 from privacy.unseen.notes import SETS, Note, write_notes
 
@@ -61,7 +62,7 @@ def make_record(note: Note, *, known: bool = True) -> Record:
     return Record(source=source, patient="p", identifiers=identifiers, complaint=note.text)
 
 
-def score_notes(notes: list[Note], *, known: bool = True) -> Score:
+def score_notes(notes: list[Note], *, known: bool = True, detectors: Sequence[Detector] = ()) -> Score:
     """Run finder and pipeline over the notes."""
     totals: Counter[str] = Counter()
     classes: dict[str, list[int]] = {}
@@ -70,8 +71,8 @@ def score_notes(notes: list[Note], *, known: bool = True) -> Score:
     for note in notes:
         record = make_record(note, known=known)
         started = time.perf_counter()
-        spans = find_spans(record)["complaint"]
-        result = deidentify(record, SECRET, "safe_harbor")
+        spans = find_spans(record, detectors)["complaint"]
+        result = deidentify(record, SECRET, "safe_harbor", detectors=detectors)
         seconds += time.perf_counter() - started
         covered = {i for span in spans for i in range(span.start, span.end)}
         letters = {i for i, c in enumerate(note.text) if c.isalnum()}

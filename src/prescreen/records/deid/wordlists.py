@@ -111,6 +111,11 @@ def is_safe(low: str) -> bool:
                for start in _STARTS)  # fmt: skip
 
 
+def is_medical(low: str) -> bool:
+    """Whether a folded word ends as diagnoses, operations and drugs do."""
+    return len(low) > 6 and bool(_MEDICAL.search(low))
+
+
 def _listed(low: str, lists: Lists) -> bool:
     return low in lists.clinical or low in lists.common or low in lists.kept
 
