@@ -1,14 +1,13 @@
-"""Fits the weights of `records/deid/context.json` to templates, frames and contacts, and judges them author by author.
+"""Fits the weights of `records/deid/context.json` to our own sentences and judges them author by author.
 
 PYTHONPATH=src:tests python -m privacy.fit_context [--write]
-Names are drawn from a census, from common words and from invented syllables, so that only the context can be learnt.
+Names are drawn from a census, from common words and from syllables, so that only the context can be learnt.
 """
 
 import argparse
 import json
 import random
 import re
-from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -25,17 +24,15 @@ from prescreen.records.deid.context import (
     list_features,
     list_tokens,
 )
+from prescreen.records.deid.lexicon import gather_words, read_census
 from prescreen.records.deid.vocabulary import list_words
 from prescreen.records.deid.wordlists import is_medical, load_lists
-from prescreen.records.deid.deidentify import find_spans
-from prescreen.records.deid.lexicon import gather_words, read_census
-from prescreen.records.record import Identifiers
 from prescreen.run import PACKAGE
 from privacy.frames import FRAMES
 from privacy.unseen import wordnames
 from privacy.unseen.notes import SETS, Note, make_person, write_note
 from privacy.unseen.people import LOCALES, Locale
-from privacy.unseen.score import Score, make_record, score_notes
+from privacy.unseen.score import Score, score_notes
 
 ROUNDS = 24  # fillings of each template
 LEAST = 3  # templates or contacts a feature must stand in
@@ -86,8 +83,9 @@ def write_frames() -> list[str]:
     """The frames in the templates' own slots, every person another one."""
     made = []
     for frame in FRAMES:
-        number = iter(range(1, 99))
-        one = re.sub(r"\{n\}", lambda _: f"{{rel{n}}}" if (n := next(number)) % 2 else f"{{other{n}}}", frame)
+        first, *rest = frame.split("{n}")
+        slots = (f"{{{'rel' if n % 2 else 'other'}{n}}}" for n in range(1, 99))
+        one = first + "".join(slot + part for slot, part in zip(slots, rest, strict=False))
         made.append(one.replace("{t}", "{othertown}").replace("{o}", "{hospital}"))
     return made
 
@@ -96,7 +94,7 @@ def read_contacts() -> list[str]:
     """What patients, relatives and nurses of the written contacts say; none of them is named."""
     return [
         case["complaint"]
-        for file in sorted((PACKAGE / "data/voices").glob("*.yaml"))
+        for file in sorted((*(PACKAGE / "data/voices").glob("*.yaml"), *(PACKAGE / "evals/bank").glob("*.yaml")))
         for condition in read_yaml(file)["conditions"]
         for case in condition["cases"]
     ]
@@ -174,31 +172,28 @@ def say(title: str, score: Score) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--write", action="store_true")
-    parser.add_argument("--least", type=float, nargs="+", default=[0.0])
-    parser.add_argument("--strength", type=float, default=0.1)
+    parser.add_argument("--least", type=float, nargs="+", default=[-0.5])
+    parser.add_argument("--strength", type=float, default=0.15)
     parser.add_argument("--sets", nargs="+", default=list(SETS))
     options = parser.parse_args()
     contacts, frames = gather_contacts(), gather(write_frames(), random.Random(1), "frame")
     sets = {name: gather(SETS[name][1], random.Random(2), name) for name in SETS}
     for held in options.sets:
-        table = fit([*contacts, *frames, *(e for name in SETS if name != held for e in sets[name])], 0.0, options.strength)
-        for kind, notes in (("hard names", refill(held, 7, 240)), ("own names", refill(held, 7, 0))):
-            if not notes:
-                continue
-            say(f"{held} {kind} core", score_notes(notes))
-            for least in options.least:
-                detector = ContextDetector(table._replace(least=least))
-                say(f"{held} {kind} +{least}", score_notes(notes, detectors=(detector,)))
+        table = fit(
+            [*contacts, *frames, *(e for name in SETS if name != held for e in sets[name])], 0.0, options.strength
+        )
+        notes = refill(held, 91, 400)
+        say(f"{held}, core", score_notes(notes, detectors=()))
+        for least in options.least:
+            detector = ContextDetector(table._replace(least=least))
+            say(f"{held}, from {least}", score_notes(notes, detectors=(detector,)))
     table = fit([*contacts, *frames, *(e for name in SETS for e in sets[name])], options.least[0], options.strength)
     print(len(table.features), "features")
     if options.write:
-        body = {"version": "1", "least": table.least, "constant": table.constant, "features": dict(sorted(table.features.items()))}
+        body = {
+            "version": "1",
+            "least": table.least,
+            "constant": table.constant,
+            "features": dict(sorted(table.features.items())),
+        }
         TABLE.write_text(json.dumps(body, indent=0, ensure_ascii=False) + "\n", encoding="utf-8")
-    bank = [case["complaint"] for file in sorted((PACKAGE / "evals/bank").glob("*.yaml"))
-            for condition in read_yaml(file)["conditions"] for case in condition["cases"]]  # fmt: skip
-    for least in options.least:
-        detector = ContextDetector(table._replace(least=least))
-        core = [{i for s in find_spans(make_record(Note(t, [], [], Identifiers(), 0, "")))["complaint"]
-                 for i in range(s.start, s.end)} for t in bank]  # fmt: skip
-        taken = Counter(t[s.start : s.end] for t, c in zip(bank, core, strict=True) for s in detector.find(t) if s.start not in c)
-        print(f"{least}: {sum(taken.values())} words of {len(bank)} nameless cases taken", taken.most_common(40))

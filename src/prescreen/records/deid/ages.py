@@ -1,4 +1,4 @@
-"""Bare ages over 89: a number from 90 to 119, or its words, that nothing marks as a measurement, a count or a label.
+"""Bare ages over 89: a number from 90 to 119, or its words, that nothing marks as a measurement or count.
 
 The shapes of shapes.yaml know an age by its cue; here it is known by the lack of another reading: no measured thing
 before it in the sentence and no unit or counted thing after it. Knows no patient.
@@ -46,7 +46,7 @@ def spot_bare_ages(low: str) -> list[Span]:
     spans = []
     for match in _BARE.finditer(low):
         before = re.split(r"[.!?\n;]\s", low[max(0, match.start() - _REACH) : match.start()])[-1]
-        if _MEASURED.search(before) or (match[0].isalpha() or " " in match[0]) and _YEAR.search(before):
+        if _MEASURED.search(before) or ((match[0].isalpha() or " " in match[0]) and _YEAR.search(before)):
             continue
         near = low[max(0, match.start() - 2 * _REACH) : match.end() + _REACH]
         if before.strip() == "" or _PERSON.search(near):

@@ -1,8 +1,8 @@
 """Names by the words around them: a sum of weights over what stands before and after one word.
 
-`context.json` beside this file holds the weights, fitted to the project's own sentences. The word itself weighs only
-by its letter case and by the lists it is on, never by its letters, so that `summer` and `stone` are judged by their
-neighbours alone. Only words no rule suspects are weighed. Knows no patient.
+`context.json` beside this file holds the weights, fitted to the project's own sentences. The word itself weighs
+only by its letter case, its ending and the lists it is on, so that `summer` and `stone` are judged by their
+neighbours. Knows no patient.
 """
 
 import json
@@ -13,15 +13,15 @@ from math import fsum
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from prescreen.records.deid.lexicon import gather_words
 from prescreen.records.deid.dates import MONTHS
-from prescreen.records.deid.spans import Span, fold
+from prescreen.records.deid.lexicon import gather_words
+from prescreen.records.deid.spans import Span
 from prescreen.records.deid.vocabulary import Word, is_eponym, list_words
-from prescreen.records.deid.wordlists import is_medical, is_safe, load_lists
+from prescreen.records.deid.wordlists import is_dictionary, is_medical, is_safe, load_lists
 
 TABLE: Final = Path(__file__).with_name("context.json")
 EDGE: Final = "^"
-ROUNDS: Final = 2  # a word found is a name to its neighbours
+RARE: Final = 0.75  # by how much more a word must be like a name when the census has it rarely; twice: not at all
 SURER: Final = 2.0  # a word so far above the least is looked for in the whole text, so far below it
 REACH: Final = 3  # tokens looked at to each side
 _TOKEN: Final = re.compile(r"\d+|\n|[^\w\s]")
@@ -89,7 +89,13 @@ def classify_own(low: str) -> str:
     often = "often " if low in gathered.often else ""
     if low in lists.given:
         return f"{often}given"
-    return often + ("census" if low in lists.names or low in gathered.census else classify(low))
+    return often + (
+        "census"
+        if low in lists.names or low in gathered.usual_names
+        else "rare"
+        if low in gathered.census
+        else classify(low)
+    )
 
 
 def list_candidates(text: str, words: list[Word]) -> list[int]:
@@ -102,12 +108,13 @@ def list_candidates(text: str, words: list[Word]) -> list[int]:
         if len(word.low) > 2
         and word.low not in lists.kept
         and word.low not in lists.titles
-        and (word.low not in gathered.often or (word.low in gathered.census and (
-            word.low not in gathered.usual or (word.case == "capital" and not word.first))))
+        and (word.low not in gathered.often or (word.low in gathered.census and word.low not in gathered.usual))
         and "'" not in word.low
+        and "/" not in (text[word.start - 1 : word.start], text[word.end : word.end + 1])
         and (word.case != "shout" or shouting)
         and word.low not in MONTHS
         and not is_medical(word.low)
+        and not (word.first and is_dictionary(word.low))  # a heading
         and not is_eponym(words, number, text)
     ]
 
@@ -159,14 +166,22 @@ class ContextDetector:
         """Every word whose neighbours say that it is a name."""
         words = list_words(text)
         tokens, shouting, least = list_tokens(text, words), is_shouting(text), self.table.least
-        candidates, found = list_candidates(text, words), set[int]()
-        for _ in range(ROUNDS):
-            sums = {n: weigh(list_features(n, words, tokens, shouting), self.table) for n in candidates}
-            sure = {words[n].low for n, total in sums.items() if total >= least + SURER}
-            new = {n for n, total in sums.items() if total >= least - SURER * (words[n].low in sure)} - found
-            if not new:
-                break
-            found |= new
-            for number in new:
-                tokens.classes[tokens.at[number]] = "name"
+        sums = {
+            n: weigh(list_features(n, words, tokens, shouting), self.table) for n in list_candidates(text, words)
+        }
+        sure = {words[n].low for n, total in sums.items() if total >= least + SURER}
+        found = {n for n, total in sums.items() if total >= self._least(words[n].low, sure)}
+        for number in found:
+            tokens.classes[tokens.at[number]] = "name"
+        beside = {n for number in found for n in range(number - REACH, number + REACH + 1)} - found
+        for number in beside & sums.keys():  # a word found is a name to its neighbours
+            total = weigh(list_features(number, words, tokens, shouting), self.table)
+            if total >= self._least(words[number].low, sure):
+                found.add(number)
         return [Span(words[n].start, words[n].end, "name", "detector") for n in sorted(found)]
+
+    def _least(self, low: str, sure: set[str]) -> float:
+        """What a word's sum must reach: more when no census knows it, less when it is sure elsewhere in the text."""
+        own = classify_own(low)
+        rare = RARE * (own.endswith("rare") + 2 * own.endswith("safe"))
+        return self.table.least + rare - SURER * (low in sure)

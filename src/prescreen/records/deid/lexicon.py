@@ -74,8 +74,10 @@ class Gathered(NamedTuple):
     clinical: frozenset[str]
     common: frozenset[str]
     names: frozenset[str]
+    usual_names: frozenset[str]  # the frequent names, frequent in clinical text or not
     census: frozenset[str]  # every name of the census, frequent in clinical text or not
     often: frozenset[str]  # words so frequent in clinical text that alone they name nobody
+    english: frozenset[str]  # every dictionary word
     usual: frozenset[str]  # of those the most frequent: names only where their letter case says so
 
 
@@ -95,11 +97,14 @@ def gather_words() -> Gathered:
     often = {word for word in own if counts[word] >= OFTEN}
     known = {name for names in firsts for name in names[:300]}
     names = {
-        name for name in (*firsts[0], *firsts[1], *last[:FREQUENT]) if len(name) > 2 and (name not in often or name in known)
+        name
+        for name in (*firsts[0], *firsts[1], *last[:FREQUENT])
+        if len(name) > 2 and (name not in often or name in known)
     }
     clinical = frozenset(fold(word) for word in own)
     common = frozenset(fold(word) for word in list_common(english)) - clinical
+    frequent = frozenset((*firsts[0], *firsts[1], *last[:FREQUENT]))
     census = frozenset((*firsts[0], *firsts[1], *last))
     spoken = frozenset(fold(word) for word in often)
     most = frozenset(fold(word) for word in own if counts[word] >= USUAL)
-    return Gathered(clinical, common, frozenset(names), census, spoken, most)
+    return Gathered(clinical, common, frozenset(names), frequent, census, spoken, english, most)
