@@ -181,7 +181,7 @@ class ContextDetector:
         return [Span(words[n].start, words[n].end, "name", "detector") for n in sorted(found)]
 
     def _least(self, low: str, sure: set[str]) -> float:
-        """What a word's sum must reach: more when no census knows it, less when it is sure elsewhere in the text."""
+        """What a word's sum must reach: more when no census knows it, less when it is sure elsewhere."""
         own = classify_own(low)
         rare = RARE * (own.endswith("rare") + 2 * own.endswith("safe"))
         return self.table.least + rare - SURER * (low in sure)
