@@ -281,3 +281,15 @@ def test_hostile_texts_take_no_more_than_seconds(piece: str) -> None:
     started = time.process_time()
     deidentify(make(piece * (12_000 // len(piece))), SECRET, "limited")
     assert time.process_time() - started < 5
+
+
+def test_house_number_and_postcode_beside_found_names_leave_with_them() -> None:
+    out = run("letter to Tregstrasse 62, Ytonnelo 8362 about 3 wounds")
+    assert "62" not in out and "8362" not in out and "3 wounds" in out
+
+
+def test_the_result_says_which_detectors_looked() -> None:
+    result = deidentify(make("a cough"), SECRET, "limited")
+    alone = deidentify(make("a cough"), SECRET, "limited", detectors=())
+    assert isinstance(result, Deidentified) and isinstance(alone, Deidentified)
+    assert [name.split()[0] for name in result.detectors] == ["context"] and alone.detectors == ()
