@@ -7,10 +7,11 @@ import argparse
 import math
 import time
 from collections import Counter
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from prescreen.records.deid.deidentify import deidentify, find_spans
-from prescreen.records.deid.spans import fold
+from prescreen.records.deid.spans import Detector, Span, fold
 from prescreen.records.record import Identifiers, Record, Reject, Source
 from privacy.unseen.notes import SETS, Note, write_notes
 
@@ -61,18 +62,33 @@ def make_record(note: Note, *, known: bool = True) -> Record:
     return Record(source=source, patient="p", identifiers=identifiers, complaint=note.text)
 
 
-def score_notes(notes: list[Note], *, known: bool = True) -> Score:
-    """Run finder and pipeline over the notes."""
+def score_notes(notes: list[Note], *, known: bool = True, detectors: Sequence[Detector] | None = None) -> Score:
+    """Run finder and pipeline over the notes; the default detectors where none are given."""
+    found, refused, surviving = [], 0, 0
+    started = time.perf_counter()
+    for note in notes:
+        record = make_record(note, known=known)
+        found.append(find_spans(record, detectors)["complaint"])
+        result = deidentify(record, SECRET, "safe_harbor", detectors=detectors)
+        if isinstance(result, Reject):
+            refused += 1
+            continue
+        out = fold(result.case.complaint)
+        surviving += any(
+            fold(note.text[g.start : g.end]) in out
+            for g in note.gold
+            if not g.neutral and g.end - g.start > 4 and g.kind != "date"
+        )
+    seconds = time.perf_counter() - started
+    return score_spans(notes, found)._replace(refused=refused, surviving=surviving, seconds=seconds)
+
+
+def score_spans(notes: list[Note], found: list[list[Span]]) -> Score:
+    """What any finder's spans are worth, letter by letter and identifier by identifier."""
     totals: Counter[str] = Counter()
     classes: dict[str, list[int]] = {}
     misses, vain = [], []
-    seconds = 0.0
-    for note in notes:
-        record = make_record(note, known=known)
-        started = time.perf_counter()
-        spans = find_spans(record)["complaint"]
-        result = deidentify(record, SECRET, "safe_harbor")
-        seconds += time.perf_counter() - started
+    for note, spans in zip(notes, found, strict=True):
         covered = {i for span in spans for i in range(span.start, span.end)}
         letters = {i for i, c in enumerate(note.text) if c.isalnum()}
         neutral = {i for g in note.gold if g.neutral for i in range(g.start, g.end)}
@@ -97,22 +113,13 @@ def score_notes(notes: list[Note], *, known: bool = True) -> Score:
         totals["leaking"] += leak
         vain += [note.text[s.start : s.end] + f" [{s.kind}/{s.layer}]" for s in spans
                  if not set(range(s.start, s.end)) & (gold | neutral)]  # fmt: skip
-        if isinstance(result, Reject):
-            totals["refused"] += 1
-        else:
-            out = fold(result.case.complaint)
-            totals["surviving"] += any(
-                fold(note.text[g.start : g.end]) in out
-                for g in note.gold
-                if not g.neutral and g.end - g.start > 4 and g.kind != "date"
-            )
         totals["terms"] += len(note.terms)
         lost = [note.text[a:b] for a, b in note.terms if set(range(a, b)) & covered]
         totals["terms_kept"] += len(note.terms) - len(lost)
         vain += [f"{term} [term]" for term in lost]
     return Score(
         len(notes), totals["found"], totals["gold"], totals["taken"], totals["right"], totals["leaking"],
-        totals["terms_kept"], totals["terms"], totals["refused"], totals["surviving"], seconds,
+        totals["terms_kept"], totals["terms"], 0, 0, 0.0,
         {kind: (right, count) for kind, (right, count) in sorted(classes.items())}, misses, vain,
     )  # fmt: skip
 
@@ -139,9 +146,11 @@ if __name__ == "__main__":
     parser.add_argument("--set", choices=list(SETS), default="fourth")
     parser.add_argument("--notes", type=int, default=920)
     parser.add_argument("--unknown", action="store_true")
+    parser.add_argument("--core", action="store_true", help="without further detectors")
     parser.add_argument("--misses", action="store_true")
     options = parser.parse_args()
-    result = score_notes(write_notes(options.seed, options.notes, options.set), known=not options.unknown)
+    result = score_notes(write_notes(options.seed, options.notes, options.set), known=not options.unknown,
+                         detectors=() if options.core else None)  # fmt: skip
     print(write_score(result))
     if options.misses:
         print("\n".join(f"{n}x {line}" for line, n in Counter(result.misses).most_common(120)))

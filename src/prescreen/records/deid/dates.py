@@ -22,9 +22,9 @@ _TABLES: Final = tuple(
         "janvier février mars avril mai juin juillet août septembre octobre novembre décembre",
     )
 )
-_MONTHS: Final = {fold(w): (number, t) for t in reversed(_TABLES) for number, w in enumerate(t, 1)}
+MONTHS: Final = {fold(w): (number, t) for t in reversed(_TABLES) for number, w in enumerate(t, 1)}
 _FULL: Final = sorted({fold(w) for t in (_TABLES[0], *_TABLES[3:]) for w in t}, key=len, reverse=True)
-_ANY: Final = "|".join(sorted(_MONTHS, key=len, reverse=True))
+_ANY: Final = "|".join(sorted(MONTHS, key=len, reverse=True))
 _DOUBTFUL: Final = ("may", "march", "mayo", "mars", "mai")  # words of their own: need a cue
 _SURE: Final = "|".join(m for m in _FULL if m not in _DOUBTFUL)
 _CUE: Final = (
@@ -55,6 +55,8 @@ _PATTERNS: Final = tuple(
         rf"\b(?P<w>{_SURE})\b",
         rf"\b(?P<w>{'|'.join(_DOUBTFUL)})\b{_VERB}",
         rf"\b{_CUE}[\s-]+(?P<w>{_ANY})\b{_VERB}",
+        rf"\b(?:is|was|been|stopped|started|began|due|done|given|expires)[\s-]+(?P<w>{'|'.join(_DOUBTFUL)})\b"
+        r"(?=\s*(?:[.,;!?)\n]|$))",
         rf"(?<![\d./-])(?P<m>0?[1-9]|1[0-2])/{_YEAR}(?!\d)",
         r"\b(?:on|since|from|until|till|by|dated?|el|dia|desde|am|seit|happened|due|lmp|edd|appointment"
         r"|appt|jab|op|surgery|it"
@@ -111,7 +113,7 @@ def _read(match: re.Match[str], text: str, day_first: bool) -> Found | None:
     if swapped:
         day, month = month, day
     if "w" in got:
-        month = _MONTHS[got["w"]][0]
+        month = MONTHS[got["w"]][0]
         if "d" not in got and "y" not in got and not _is_month(match, text):
             return None
     if day > 31 or month > 12 or ("d" in got and not day) or ("m" in got and not month):
@@ -165,7 +167,7 @@ def _write(name: str, old: str, new: datetime.date) -> str:
     if name in "yz":
         return str(new.year) if len(old) == 4 else f"{new.year % 100:02}"
     if name == "w":
-        word = _MONTHS[fold(old)][1][new.month - 1]
+        word = MONTHS[fold(old)][1][new.month - 1]
         return word.upper() if old.isupper() and len(old) > 1 else word.capitalize() if old[0].isupper() else word
     if old.strip().lower() in ("st", "nd", "rd", "th"):
         return {1: "st", 2: "nd", 3: "rd"}.get(new.day % 10 if new.day not in (11, 12, 13) else 0, "th")

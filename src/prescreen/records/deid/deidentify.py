@@ -14,9 +14,11 @@ from prescreen.clinic.case import Case, Turn
 from prescreen.records.deid.cues import spot_names
 from prescreen.records.deid.known import KnownFinder, split_names
 from prescreen.records.deid.patterns import spot_age, spot_patterns
+from prescreen.records.deid.places import grow_addresses
 from prescreen.records.deid.replace import Mode, Replaced, Surrogates
 from prescreen.records.deid.scan import scan
 from prescreen.records.deid.spans import Detector, Kind, Span, merge_spans
+from prescreen.records.deid.taggers import default_detectors
 from prescreen.records.deid.vocabulary import is_eponym, list_words
 from prescreen.records.record import Outcome, Record, Reject
 
@@ -33,6 +35,7 @@ class Deidentified(NamedTuple):
     outcome: Outcome
     mode: Mode
     taken: Mapping[Kind, int]
+    detectors: tuple[str, ...] = ()  # names with versions, for the custody of the row
 
 
 def list_texts(record: Record) -> dict[str, str]:
@@ -46,8 +49,12 @@ def list_texts(record: Record) -> dict[str, str]:
     return texts
 
 
-def find_spans(record: Record, detectors: Sequence[Detector] = ()) -> dict[str, list[Span]]:
-    """What identifies in each text, merged. A name found by its cue in one text is looked for in all."""
+def find_spans(record: Record, detectors: Sequence[Detector] | None = None) -> dict[str, list[Span]]:
+    """What identifies in each text, merged. A name found by its cue in one text is looked for in all.
+
+    `detectors` are those of `default_detectors` when none are given; an empty list leaves the core alone.
+    """
+    detectors = default_detectors() if detectors is None else detectors
     texts = list_texts(record)
     known = KnownFinder(record.identifiers)
     words = {place: list_words(text) for place, text in texts.items()}
@@ -65,6 +72,7 @@ def find_spans(record: Record, detectors: Sequence[Detector] = ()) -> dict[str, 
             found += spot_age(text, int(record.age_years))
         for detector in detectors:
             found += detector.find(text)
+        found += grow_addresses(text, found)
         if any(not 0 <= span.start <= span.end <= len(text) for span in found):
             raise ValueError("a detector's span lies outside the text")
         spans[place] = merge_spans(found)
@@ -72,7 +80,12 @@ def find_spans(record: Record, detectors: Sequence[Detector] = ()) -> dict[str, 
 
 
 def deidentify(
-    record: Record, secret: bytes, mode: Mode, *, detectors: Sequence[Detector] = (), licence: str = "private"
+    record: Record,
+    secret: bytes,
+    mode: Mode,
+    *,
+    detectors: Sequence[Detector] | None = None,
+    licence: str = "private",
 ) -> Deidentified | Reject:
     """The record as a case without identifiers; `secret` is the patient's own, random and kept apart."""
     if mode not in MODES:
@@ -81,6 +94,7 @@ def deidentify(
     year = record.when.year if record.when else None
     surrogates = Surrogates(secret, mode, split_names(record.identifiers), year=year)
     try:
+        detectors = default_detectors() if detectors is None else detectors
         spans = find_spans(record, detectors)
         new = {place: surrogates.replace(text, spans[place]) for place, text in list_texts(record).items()}
         left = Counter(kind for replaced in new.values() for kind in scan(replaced, record.identifiers))
@@ -90,7 +104,9 @@ def deidentify(
         kinds = ", ".join(f"{kind} {count}" for kind, count in sorted(left.items()))
         return Reject(source.file, source.place, f"refused: the scan still found {kinds}")
     taken = Counter(span.kind for found in spans.values() for span in found)
-    return Deidentified(_make_case(record, new, surrogates, licence), _make_outcome(record, new), mode, dict(taken))
+    names = tuple(detector.name for detector in detectors)
+    case, outcome = _make_case(record, new, surrogates, licence), _make_outcome(record, new)
+    return Deidentified(case, outcome, mode, dict(taken), names)
 
 
 def coarsen_age(age: float | None) -> float | None:

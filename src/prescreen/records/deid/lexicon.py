@@ -22,6 +22,8 @@ ENDINGS = {
     "s": [""], "es": [""], "ies": ["y"], "ed": ["", "e"], "ied": ["y"], "ing": ["", "e"], "er": ["", "e"],
     "est": ["", "e"], "ly": [""], "ers": ["", "e"],
 }  # fmt: skip
+FREQUENT = 12_000  # surnames that count as names without any cue
+USUAL = 60
 OFTEN = 10  # seen so often in clinical text, a rare census name is that word: hand, head, colon
 
 
@@ -60,18 +62,23 @@ def is_english(word: str, english: frozenset[str]) -> bool:
     return False
 
 
-def read_census(name: str, most: int) -> list[str]:
-    """The most frequent names of one census list, as the package `names` ships it."""
+def read_census(name: str, most: int | None = None) -> list[str]:
+    """The most frequent names, or all, of one census list, as the package `names` ships it."""
     text = files("names").joinpath(name).read_text(encoding="utf-8")
     return [line.split()[0].lower() for line in text.splitlines()[:most]]
 
 
 class Gathered(NamedTuple):
-    """The three lists, folded."""
+    """The lists, folded."""
 
     clinical: frozenset[str]
     common: frozenset[str]
     names: frozenset[str]
+    usual_names: frozenset[str]  # the frequent names, frequent in clinical text or not
+    census: frozenset[str]  # every name of the census, frequent in clinical text or not
+    often: frozenset[str]  # words so frequent in clinical text that alone they name nobody
+    english: frozenset[str]  # every dictionary word
+    usual: frozenset[str]  # of those the most frequent: names only where their letter case says so
 
 
 @cache
@@ -81,16 +88,23 @@ def gather_words() -> Gathered:
         from english_words import get_english_words_set
 
         english = frozenset(word for word in get_english_words_set(["web2"]) if word.islower())
-        firsts = [read_census(f"dist.{sex}.first", 5000) for sex in ("female", "male")]
-        last = read_census("dist.all.last", 12_000)
+        firsts = [read_census(f"dist.{sex}.first") for sex in ("female", "male")]
+        last = read_census("dist.all.last")
     except ModuleNotFoundError as error:
         raise GuardError(f"de-identification needs the package {error.name}; install prescreen[records]") from None
     counts = count_words()
     own = {word for word in counts if word.islower()}
     often = {word for word in own if counts[word] >= OFTEN}
-    usual = {name for names in firsts for name in names[:300]}
+    known = {name for names in firsts for name in names[:300]}
     names = {
-        name for name in (*firsts[0], *firsts[1], *last) if len(name) > 2 and (name not in often or name in usual)
+        name
+        for name in (*firsts[0], *firsts[1], *last[:FREQUENT])
+        if len(name) > 2 and (name not in often or name in known)
     }
     clinical = frozenset(fold(word) for word in own)
-    return Gathered(clinical, frozenset(fold(word) for word in list_common(english)) - clinical, frozenset(names))
+    common = frozenset(fold(word) for word in list_common(english)) - clinical
+    frequent = frozenset((*firsts[0], *firsts[1], *last[:FREQUENT]))
+    census = frozenset((*firsts[0], *firsts[1], *last))
+    spoken = frozenset(fold(word) for word in often)
+    most = frozenset(fold(word) for word in own if counts[word] >= USUAL)
+    return Gathered(clinical, common, frozenset(names), frequent, census, spoken, english, most)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from prescreen.config import read_yaml
+from prescreen.records.deid.ages import spot_bare_ages
 from prescreen.records.deid.dates import spot_dates
 from prescreen.records.deid.places import spot_places
 from prescreen.records.deid.spans import Kind, Span, fold
@@ -115,7 +116,7 @@ def _load_shapes() -> _Shapes:
 def spot_patterns(text: str) -> list[Span]:
     """Everything with a shape: numbers, addresses, dates, places with a street's or postcode's form."""
     low = fold(text)
-    spans = [*spot_dates(text), *spot_places(text, low)]
+    spans = [*spot_dates(text), *spot_places(text, low), *spot_bare_ages(low)]
     for kind, regex, check in _load_shapes().patterns:
         group = "v" if "v" in regex.groupindex else 0
         for match in regex.finditer(low):

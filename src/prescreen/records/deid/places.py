@@ -52,6 +52,7 @@ _FOLDED: Final = tuple(
         rf"{_FLAT}{_NUMBER}(?:(?!{_FUNCTION}\b){_WORD}\s){{1,3}}{_WEAK}\b\.?{_AFTER}(?=\s*[,\n]|\s+(?:apt|flat)\b)",
         rf"(?:flat|apartment|apt|unit|suite|plot"
         rf"|house no)\.?\s?#?\d+\s?[a-z]?,\s+(?:{_WORD}\s?){{1,3}}(?=[,.;\n]|$)",
+        r"\b(?:apt|apartment|flat)\b\.?\s?(?:no\.?\s?)?#?\d{1,5}[a-z]?\b(?!\s?(?:feet|foot|arch\w*|mg|ml|days?|weeks?))",
         rf"\bplot\s\d+\s\w+\s\d+\b|{_NUMBER}(?:{_WORD}\s)?sector\s\d+\b",
         r"\b(?:p\.?\s?o\.?\s?box|postfach|apartado)\s?\d+\b",
         r"\b[^\W\d_]{3,}(?:straße|strasse|str\.|strase|weg|platz|allee|gasse)\s\d{1,4}(?:\s?[a-d])?\b",
@@ -110,6 +111,32 @@ def spot_places(text: str, low: str) -> list[Span]:
             if number != 2 or not set(words[:-1]) <= load_lists().plain | {"health", "care", "medical", "nursing"}:
                 spans.append(Span(match.start(), match.end(), "place", "pattern"))
     return spans + _spot_lower(low)
+
+
+_HOUSE: Final = re.compile(r"\s\d{1,5}\s?[a-zA-Z]?(?:/\d{1,4})?,\s?(?=[^\W\d_])")
+_CODE: Final = re.compile(
+    r",?\s(?=[\w -]*\d)(?:[A-Z]{1,2}-?\s?)?\d{2,6}(?:[ -]\d{2,4})?(?:\s[A-Z]{2})?\b"
+    r"(?!\s?(?:%|/|m?c?g\b|ml|units?\b|iu\b|mm|days?\b|weeks?\b|months?\b|years?\b|hours?\b|min|times\b)|[.,/]\d)"
+)
+_HOP: Final = 24  # characters between a house number's comma and the end of the town
+
+
+def grow_addresses(text: str, spans: list[Span]) -> list[Span]:
+    """A house number and a postcode between and behind two found names: `Xstreet 62, Ytown 8362`."""
+    starts = {span.start for span in spans}
+    ends = {span.end for span in spans}
+    streets = {span.end for span in spans if span.kind == "place"}
+    grown: list[Span] = []
+    for end in ends:
+        house = _HOUSE.match(text, end)
+        start = house.end() if house else end + 2 if end in streets and text[end : end + 2] == ", " else None
+        if start not in starts:
+            continue
+        grown += [Span(end, start, "place", "pattern")] if house else []
+        towns = [e for e in ends if start < e <= start + _HOP]
+        codes = [code for town in towns if (code := _CODE.match(text, town))]
+        grown += [Span(code.start(), code.end(), "place", "pattern") for code in codes]
+    return grown
 
 
 def _spot_lower(low: str) -> list[Span]:

@@ -28,6 +28,8 @@ class Span(NamedTuple):
 class Detector(Protocol):
     """A further finder of names, such as a tagger. What it raises refuses the row."""
 
+    name: str  # with its version, for the custody of each row
+
     def find(self, text: str) -> list[Span]:
         """Every identifying stretch of the text."""
         ...

@@ -8,9 +8,9 @@ import re
 from typing import Final, NamedTuple
 
 from prescreen.records.deid.spans import fold
-from prescreen.records.deid.wordlists import is_safe, is_typing_error, load_lists
+from prescreen.records.deid.wordlists import is_dictionary, is_safe, is_typing_error, load_lists
 
-_WORD: Final = re.compile(r"(?<![\d@_])[^\W\d_]+(?:['’][^\W\d_]+)*(?!\w)")
+_WORD: Final = re.compile(r"(?<![\w@])[^\W\d_]+(?:['’][^\W\d_]+)*(?!\w)")
 _DOSE: Final = re.compile(r",?\s+\d+(?:[.,]\d+)?\s?(?:mg|mcg|micrograms?|g|ml|units?|iu|%|puffs?|tabs?)\b", re.I)
 _VERB: Final = re.compile(r"\s+(?:is|has|was|says|said|had|thinks|told|gives|gave|rang|reports|states|attended)\b")
 _BEFORE_VERB: Final = frozenset({"will", "grace", "rose", "may", "joy", "mark", "grant", "penny", "faith"})
@@ -81,6 +81,8 @@ def _suspect(number: int, words: list[Word], text: str, shouting: bool) -> bool:
             return named and low in _BEFORE_VERB and verb is not None  # `will is`: no verb stands there
         if size < 4:
             return named and not safe
+        if not named and is_dictionary(low):
+            return False
         return not (_DOSE.match(text[word.end :]) and not named) and not is_typing_error(low)
     if word.case == "shout":
         return not safe

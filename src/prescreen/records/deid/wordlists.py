@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from prescreen.config import read_yaml
-from prescreen.records.deid.lexicon import gather_words
+from prescreen.records.deid.lexicon import gather_words, is_english
 from prescreen.records.deid.spans import fold
 
 _FOLDER: Final = Path(__file__).parent
@@ -93,6 +93,8 @@ def is_safe(low: str) -> bool:
     lists = load_lists()
     if _listed(low, lists) or low.replace("'", "") in lists.kept:
         return True
+    if (head := re.sub(r"'(?:ll|re|ve|d|m|t)$", "", low)) != low:  # we'll, who'd
+        return head in lists.kept or _listed(head, lists)
     if low in lists.names:
         return False
     if len(low) > 6 and (_MEDICAL.search(low) or (len(low) > 7 and _ENGLISH.search(low))):
@@ -109,6 +111,18 @@ def is_safe(low: str) -> bool:
             return True
     return any(low.startswith(start) and len(low) > len(start) + 3 and _listed(low[len(start) :], lists)
                for start in _STARTS)  # fmt: skip
+
+
+@lru_cache(maxsize=100_000)
+def is_dictionary(low: str) -> bool:
+    """Whether a rare word is in the dictionary and no census knows it: enough where it is written in lower case."""
+    gathered = gather_words()
+    return len(low) > 5 and low not in gathered.census and is_english(low, gathered.english)
+
+
+def is_medical(low: str) -> bool:
+    """Whether a folded word ends as diagnoses, operations and drugs do."""
+    return len(low) > 6 and bool(_MEDICAL.search(low))
 
 
 def _listed(low: str, lists: Lists) -> bool:
