@@ -60,7 +60,7 @@ def _bound_area(area: float, inside: int, outside: int, confidence: float) -> tu
         spread = 1 + more * ((1 - theta) / (2 - theta) + theta / (1 + theta))
         return (area - theta) ** 2 - z * z * theta * (1 - theta) * spread / (inside * outside)
 
-    tiny = 1e-12
-    low = brentq(excess, tiny, area) if area > tiny and excess(tiny) > 0 else 0.0
-    high = brentq(excess, area, 1 - tiny) if area < 1 - tiny and excess(1 - tiny) > 0 else 1.0
+    tiny = 1e-12  # at 0 and 1 themselves the excess is 0 for an area of 0 or 1, which is not the bound
+    low = brentq(excess, tiny, min(area, 1 - tiny)) if area > tiny else 0.0
+    high = brentq(excess, max(area, tiny), 1 - tiny) if area < 1 - tiny else 1.0
     return float(low), float(high)
