@@ -226,6 +226,10 @@ def test_exposure_is_between_none_and_all_bits_and_grows_with_likelihood(others:
     assert find_exposure(1, others) == math.log2(len(others) + 1) and find_exposure(-51, others) == 0
 
 
+def test_among_equals_a_secret_counts_as_the_likeliest() -> None:
+    assert find_exposure(0, [0, 0, -1]) == 2 and find_exposure(0, [1, 0, -1]) == 1
+
+
 def test_a_secret_never_seen_has_an_exposure_of_about_one_and_a_half_bits() -> None:
     rng = random.Random(0)
     bits = [find_exposure(rng.random(), [rng.random() for _ in range(255)]) for _ in range(4000)]

@@ -67,17 +67,18 @@ def main(recipe: SupervisedRecipe, run: Run) -> None:
                 **metrics,
                 "num_documents": sum(d.num_trained > 0 for unit in train for d in unit),
                 "num_left_out": rows.left_out,
-                **tell_canaries(data, 0 if recipe.optimisation.max_steps else rows.canaries),
+                **tell_canaries(data, rows.canaries, recipe.optimisation.max_steps),
                 "perplexity_before": before,
                 "perplexity": after,
             },
         )
 
 
-def tell_canaries(data: Path, num_rows: int) -> dict[str, Any]:
+def tell_canaries(data: Path, num_rows: int, max_steps: int) -> dict[str, Any]:
     """Which list of canaries was there, and how many of its rows were surely learned from, as audits ask."""
     listed = data / CANARY_FILE
-    return {"canaries": {"rows": num_rows, "list": hash_file(listed)}} if listed.exists() else {}
+    surely = 0 if max_steps else num_rows
+    return {"canaries": {"rows": surely, "list": hash_file(listed)}} if listed.exists() else {}
 
 
 def measure_perplexity(begun: Any, data: Path, max_length: int) -> dict[str, float]:
