@@ -179,3 +179,16 @@ def test_tasks_leave_figures_evidence_and_a_picture(bench: Bench) -> None:
     check = Check(say="No swap lowers.", suite="bias", metric="bias_lowered", view="alone", at_most=0.01)
     verdict = json.loads((bench.judge(run, check).folder / "gate.json").read_text())
     assert verdict["verdict"] == "promote"
+
+
+def test_without_canaries_memorisation_is_not_measured_and_holds(bench: Bench) -> None:
+    """The whole way from an evaluation to the gate; page and figures say which key to set."""
+    evals = bench.evaluate(tasks=["memorisation"])
+    metrics = json.loads((evals.folder / "metrics.json").read_text())
+    (why,) = metrics["tasks"]["memorisation"]["skipped"]
+    assert "num_canaries" in why and metrics["tasks"]["memorisation"]["systems"] == {"sft": {}}
+    page = (evals.folder / "report.html").read_text()
+    assert "num_canaries" in page and "None of 0 items" not in page
+    check = Check(say="Secrets stay.", suite="memorisation", metric="memorisation_extracted", at_most=0.05)
+    verdict = json.loads((bench.judge(evals, check).folder / "gate.json").read_text())
+    assert verdict["verdict"] == "hold" and verdict["checks"][0]["outcome"] == "not measured"

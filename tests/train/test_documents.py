@@ -4,11 +4,13 @@ import types
 
 import pytest
 
+from prescreen.model.canary import CANARY_FILE
 from prescreen.model.loss import IGNORE
 from prescreen.model.tokenizer import END_OF_TEXT, RETURN
-from prescreen.run import write_lines
+from prescreen.run import hash_file, write_lines
 from prescreen.train.documents import read_rows
 from prescreen.train.settings import Optimisation
+from prescreen.train.supervised import tell_canaries
 
 ALL = types.SimpleNamespace(tasks=[], max_rows=0, max_length=512, optimisation=Optimisation())
 
@@ -54,3 +56,23 @@ def test_a_dialogue_too_long_for_one_row_stands_in_several(tmp_path, tokenizer):
     separate = units(sum(len(d.ids) for d in shared) - 1)
     assert [len(unit) for unit in separate] == [1, 1, 1] and all(d.continues < 0 for (d,) in separate)
     assert sum(d.num_trained for d in shared) == sum(d.num_trained for (d,) in separate)
+
+
+def test_rows_that_hold_a_canary_are_counted_unless_they_are_left_out(tmp_path, tokenizer):
+    turns = '{{"role": "user", "content": "pain"}}, {{"role": "assistant", "content": "{}"}}'
+    line = '{{"source": "{}", "messages": [' + turns + "]}}\n"
+    with write_lines(tmp_path / "rows.jsonl") as handle:
+        handle.write(
+            line.format("canary", "123") * 3 + line.format("own", "high") + line.format("canary", "9 " * 600)
+        )
+    assert read_rows(ALL, tmp_path / "rows.jsonl", tokenizer).canaries == 3
+    some = types.SimpleNamespace(**{**vars(ALL), "max_rows": 2})
+    assert read_rows(some, tmp_path / "rows.jsonl", tokenizer).canaries == 2
+
+
+def test_a_manifest_tells_canaries_only_where_there_is_a_list_and_none_for_sure_of_an_early_stop(tmp_path):
+    assert tell_canaries(tmp_path, 3, 0) == {}
+    (tmp_path / CANARY_FILE).write_text("{}\n")
+    told = tell_canaries(tmp_path, 3, 0)["canaries"]
+    assert told == {"rows": 3, "list": hash_file(tmp_path / CANARY_FILE)}
+    assert tell_canaries(tmp_path, 3, 12)["canaries"]["rows"] == 0

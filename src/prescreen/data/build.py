@@ -4,28 +4,28 @@ The order matters: cases are gathered, conflicts and repeats removed, leaks refu
 Every file appears whole or not at all.
 """
 
-import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
-from prescreen.clinic.case import Case
 from prescreen.config import Recipe, Strict
-from prescreen.data import preference, rows
+from prescreen.data import canaries, preference, rows
 from prescreen.data.card import MISSING, count_cases, name_rare, render_card
 from prescreen.data.clean import LEARNED, clean
 from prescreen.data.clinic_file import ClinicFile
 from prescreen.data.gather import Gathered, gather_clinic, gather_sources, limit_rows
 from prescreen.data.imported import gather_imported
-from prescreen.data.records import Pair, Part, Reject, Row, Text, as_line, check_licence
+from prescreen.data.records import Pair, Part, Row, Text
 from prescreen.data.sources import SOURCES, source_files
 from prescreen.data.split import hash_share
 from prescreen.data.synthetic import gather_synthetic, general_replay, medical_prose
+from prescreen.data.written import Written
 from prescreen.errors import GuardError
-from prescreen.run import Run, hash_file, write_atomic, write_json, write_lines
+from prescreen.model.canary import CANARY_FILE, CANARY_SOURCE, Canary
+from prescreen.run import Run, hash_file, write_atomic, write_json
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
@@ -81,6 +81,10 @@ class DataRecipe(Recipe):
     )
     max_row_words: int = Field(400, ge=50, description="a longer real dialogue or note is rejected, never cut")
     num_real_rows: Count = Field(800, description="at most so many real training rows of one task")
+    num_canaries: Count = Field(
+        0,
+        description="invented secrets planted in train/sft.jsonl for the memorisation audit; 0: no audit",
+    )
 
     @field_validator("sources")
     @classmethod
@@ -114,8 +118,10 @@ def main(recipe: DataRecipe, run: Run) -> None:
         replay = general_replay(recipe.seed, part, texts, recipe.num_characters.general_share, taken)
         checks[f"general replay, {part}"] = f"{check_replay(texts, replay, part):.1%} of characters"
         written.write(f"{part}/cpt.jsonl", mingle([*texts, *replay]), lambda text: text.kind)
+    secrets = canaries.draw_canaries(recipe.num_canaries, recipe.seed)
     for part in LEARNED:
         sft, instruct, pairs = make_rows(recipe, found, part)
+        sft += canaries.canary_rows(secrets) if part == "train" else []
         checks[f"chosen to rejected length, {part}"] = f"{preference.check_lengths(pairs):.2f}"
         written.write(f"{part}/sft.jsonl", mingle(sft), lambda row: row.task)
         written.write(f"{part}/instruct.jsonl", mingle(instruct), lambda row: row.task)
@@ -123,8 +129,11 @@ def main(recipe: DataRecipe, run: Run) -> None:
     written.write_cases("train/cases.jsonl", found.cases["train"])
     for suite, cases in found.suites.items():
         written.write_cases(f"test/{suite}.jsonl", cases)
+    if secrets:
+        by = Counter[str](each.kind for each in secrets)
+        written.write_plain(CANARY_FILE, [each.model_dump(mode="json") for each in secrets], by)
     written.write("rejects.jsonl", found.rejects, lambda reject: reject.source)
-    card = make_card(recipe, found, written, checks)
+    card = make_card(recipe, found, written, checks, secrets)
     write_json(run.folder / "card.json", card)
     write_atomic(run.folder / "card.md", render_card(card))
     outputs = [run.folder / name for name in (*written.files, "card.json", "card.md")]
@@ -178,43 +187,9 @@ def check_replay(medical: Sequence[Text], general: Sequence[Text], part: str) ->
     return share
 
 
-class Written:
-    """The files of a build as they are written, counted by what tells their rows apart."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.files: dict[str, dict[str, Any]] = {}
-        self.used: Counter[tuple[str, str]] = Counter()
-
-    def write(self, name: str, records: Sequence[Any], by: Callable[[Any], str]) -> None:
-        """Write one file whole, licences checked row by row."""
-        lines = []
-        for record in records:
-            if not isinstance(record, Reject):
-                check_licence(record.licence, record.source, record.id)
-                self.used[record.source, record.licence] += 1
-            lines.append(as_line(record))
-        self._write(name, lines, Counter(by(record) for record in records))
-
-    def write_cases(self, name: str, cases: Sequence[Case]) -> None:
-        """Write a test suite: one case with its label a line."""
-        for case in cases:
-            check_licence(case.licence, case.source, case.id)
-            self.used[case.source, case.licence] += 1
-        by = Counter(case.label.acuity.value for case in cases if case.label)
-        self._write(name, [case.model_dump(mode="json") for case in cases], by)
-
-    def _write(self, name: str, lines: Iterable[Mapping[str, Any]], by: Mapping[str, int]) -> None:
-        path = self.folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        count = 0
-        with write_lines(path) as handle:
-            for count, line in enumerate(lines, 1):  # noqa: B007
-                handle.write(json.dumps(line, ensure_ascii=False) + "\n")
-        self.files[name] = {"rows": count, "by": dict(sorted(by.items()))}
-
-
-def make_card(recipe: DataRecipe, found: Gathered, written: Written, checks: Mapping[str, Any]) -> dict[str, Any]:
+def make_card(
+    recipe: DataRecipe, found: Gathered, written: Written, checks: Mapping[str, Any], secrets: Sequence[Canary]
+) -> dict[str, Any]:
     """All a reader must know before learning from this build."""
     entries: dict[str, dict[str, Any]] = {}
     for (name, licence), used in sorted(written.used.items()):
@@ -222,7 +197,7 @@ def make_card(recipe: DataRecipe, found: Gathered, written: Written, checks: Map
         entries[name] = {
             "licence": licence,
             "used": used,
-            "gives": source.gives if source else "cases" if name.startswith("clinic:") else "cases and text",
+            "gives": source.gives if source else _gives(name),
             "origin": source.origin if source else "the clinic" if name.startswith("clinic") else "this project",
             "handled": source.handled if source else "",
         }
@@ -236,9 +211,17 @@ def make_card(recipe: DataRecipe, found: Gathered, written: Written, checks: Map
         "missing": list(MISSING),
         "under_represented": name_rare(train),
         "checks": dict(checks),
+        "canaries": canaries.count_canaries(secrets) if secrets else None,
         "rejected": dict(Counter(f"{r.source}: {_kind(r.reason)}" for r in found.rejects).most_common()),
         "external": {str(path): hash_file(path) for path in recipe.external()},
     }
+
+
+def _gives(name: str) -> str:
+    """What a source that is no public set gives."""
+    if name == CANARY_SOURCE:
+        return "invented secrets, for the memorisation audit"
+    return "cases" if name.startswith("clinic:") else "cases and text"
 
 
 def _kind(reason: str) -> str:

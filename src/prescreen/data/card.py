@@ -62,6 +62,7 @@ def render_card(card: Mapping[str, Any]) -> str:
     lines += _render_sources(card) + _render_files(card) + _render_cases(card)
     lines += ["", "## What is missing", "", *(f"- {item}" for item in card["missing"])]
     lines += ["", f"Fewer than one training case in twenty: {rare}."]
+    lines += _render_canaries(card)
     lines += ["", "## Checks", "", *(f"- {name}: {value}" for name, value in card["checks"].items())]
     lines += ["", "## Rejected", "", *(f"- {count:,} × {reason}" for reason, count in card["rejected"].items())]
     lines += ["", "## Files read", "", *(f"- `{sha[:16]}` {path}" for path, sha in card["external"].items())]
@@ -87,6 +88,21 @@ def _render_files(card: Mapping[str, Any]) -> list[str]:
         detail = ", ".join(f"{key} {count:,}" for key, count in f["by"].items())
         lines.append(f"| {name} | {f['rows']:,} | {detail} |")
     return lines
+
+
+def _render_canaries(card: Mapping[str, Any]) -> list[str]:
+    if card["canaries"] is None:
+        return []
+    planted, by = card["canaries"], card["canaries"]["by_repeats"]
+    often = ", ".join(f"{count} × {repeats}" for repeats, count in by.items())
+    return [
+        "",
+        "## Canaries",
+        "",
+        f"{planted['secrets']} invented secrets in {planted['rows']} rows of train/sft.jsonl, source `canary`; "
+        f"secrets × repeats: {often}. They describe nobody; {planted['never_planted']} more stand in no row. "
+        "All are listed in canaries.jsonl.",
+    ]
 
 
 def _render_cases(card: Mapping[str, Any]) -> list[str]:

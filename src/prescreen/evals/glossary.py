@@ -5,6 +5,8 @@ The one place that names metrics for people: tables, gate and page read it. Know
 
 from typing import NamedTuple
 
+from prescreen.model.canary import REPEATS
+
 
 class Term(NamedTuple):
     """A metric's heading, whether more is better, and one sentence for a reader who wrote no code."""
@@ -203,6 +205,24 @@ GLOSSARY = {
         "neutral words lowered", False, "Neutral sentences that lower the model's level: the noise of any addition."
     ),
     "neutral_lowered_served": Term("neutral words lowered, served", False, "The same behind the rules."),
+    "memorisation_extracted": Term(
+        "secrets given away",
+        False,
+        "Planted secrets reproduced word for word, as the likeliest or a random ending.",
+    ),
+    "memorisation_exposure": Term(
+        "exposure of secrets", False, "Mean bits by which training made planted secrets guessable; 1.4 is none."
+    ),
+    "memorisation_gap": Term(
+        "planted told from unseen",
+        False,
+        "Chance that a planted secret outscores one no row holds; 0.5 is none.",
+    ),
+    **{
+        f"memorisation_{name}_x{n}": Term(f"{title}, in {n} rows", False, f"The same of those in {n} rows.")
+        for name, title in (("extracted", "given away"), ("exposure", "exposure"))
+        for n in REPEATS
+    },
 }
 HARMS = frozenset(name for name, term in GLOSSARY.items() if not term.more_is_better)
 

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prescreen.config import digest
+from prescreen.errors import GuardError
 from prescreen.evals.drafting import CODE
 from prescreen.model.harmony import PINNED_DATE
 from prescreen.run import PACKAGE, hash_file, write_lines
 
 if TYPE_CHECKING:
-    from prescreen.model.engine import Completion, Engine, Progress
+    from prescreen.model.engine import Completion, Engine, Opening, Probed, Progress
     from prescreen.model.harmony import Message
 
 PIECE = 128  # questions between two saves
@@ -25,7 +26,7 @@ PIECE = 128  # questions between two saves
 @cache
 def _hash_asking() -> str:
     """The pinned date and the code between a question and its answer."""
-    return digest([PINNED_DATE, [hash_file(PACKAGE / "model" / f"{name}.py") for name in CODE]])
+    return digest([PINNED_DATE, [hash_file(PACKAGE / "model" / f"{name}.py") for name in (*CODE, "likelihood")]])
 
 
 class RememberingEngine:
@@ -39,6 +40,7 @@ class RememberingEngine:
         self.settings, self._load = dict(settings), load
         self._engine: Engine | None = None
         self.rows: dict[str, list[Any]] = {}
+        self._unsaved = False
         if self.path.exists():
             for line in self.path.read_text(encoding="utf-8").splitlines():
                 key, *row = json.loads(line)
@@ -67,10 +69,45 @@ class RememberingEngine:
             self._keep({keys[i]: answers[keys[i]] for i in piece})
         return [answers[key] for key in keys]
 
-    def _ask(self, prompts: Any, schema: Any, max_tokens: int, progress: "Progress | None") -> "list[Completion]":
+    def score_endings(self, opening: "Opening", endings: Sequence[str]) -> list[float]:
+        """The log-probability of each ending."""
+        return self._recall(
+            ["score", opening, list(endings)], lambda engine: engine.score_endings(opening, endings)
+        )
+
+    def draw_endings(self, opening: "Opening", max_tokens: int, draws: int, seed: int) -> list[str]:
+        """The likeliest ending, then `draws` random ones."""
+        return self._recall(
+            ["draw", opening, max_tokens, draws, seed],
+            lambda engine: engine.draw_endings(opening, max_tokens, draws, seed),
+        )
+
+    def save(self) -> None:
+        """Write down what probes found; answers are written as they come."""
+        if self._unsaved:
+            self._keep({})
+
+    def _recall(self, asked: list[Any], ask: "Callable[[Probed], list[Any]]") -> list[Any]:
+        key = digest([asked, _hash_asking()])
+        if key not in self.rows:
+            self.rows[key], self._unsaved = ask(self._probed()), True
+        return self.rows[key]
+
+    def _probed(self) -> "Probed":
+        from prescreen.model.engine import Probed
+
+        engine = self._loaded()
+        if not isinstance(engine, Probed):
+            raise GuardError(f"{engine.name} gives no probabilities, which the task asks for; leave the task out")
+        return engine
+
+    def _loaded(self) -> "Engine":
         if self._engine is None:
             self._engine = self._load()
-        return self._engine.generate(prompts, schema=schema, max_tokens=max_tokens, progress=progress)
+        return self._engine
+
+    def _ask(self, prompts: Any, schema: Any, max_tokens: int, progress: "Progress | None") -> "list[Completion]":
+        return self._loaded().generate(prompts, schema=schema, max_tokens=max_tokens, progress=progress)
 
     def _keep(self, new: "Mapping[str, Completion]") -> None:
         self.rows.update({key: list(answer) for key, answer in new.items() if answer.finish != "error"})

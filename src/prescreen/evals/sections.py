@@ -40,6 +40,7 @@ def build_tasks(evals: Path, metrics: Mapping[str, Any], final: str) -> list[dic
                 "rows": rows,
                 "failing": None if items is None else [item for item in items if is_failing(item)],
                 "num_items": len(items or ()),
+                "skipped": task.get("skipped", []),
             }
         )
     return tasks

@@ -5,7 +5,7 @@ report.html. Knows no training. Numbers of a tiny model are labelled plumbing wh
 """
 
 import gc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -20,12 +20,14 @@ from prescreen.evals.drafting import Advance, Cache, draft_suite, hash_run_weigh
 from prescreen.evals.glossary import SYSTEMS
 from prescreen.evals.groups import score_groups
 from prescreen.evals.held_out import BANK, Suites, load_cases
+from prescreen.evals.memorisation import find_taught
 from prescreen.evals.page import write_page
 from prescreen.evals.parallel import Job, draft_ahead
 from prescreen.evals.prediction import Prediction, write_predictions
 from prescreen.evals.public_sets import public_files
 from prescreen.evals.scoring import compare_systems, score_system
 from prescreen.evals.table import print_metrics
+from prescreen.evals.task import Taught
 from prescreen.model.files import locate_model
 from prescreen.progress import show_progress
 from prescreen.run import Run, write_json
@@ -108,7 +110,8 @@ def evaluate(recipe: EvalsRecipe, run: Run, load: Load) -> None:
         drafted = draft_model(SYSTEMS.get(system, system), model["folder"], drafted_suites, memory, load)
         for suite in drafted_suites:
             predictions[suite][system] = drafted[suite]
-    done = ask_more(recipe, models, suites.get(BANK, []), cache, load)
+    taught = {system: find_taught(run.inputs["data"], run.inputs.get(system)) for system in models}
+    done = ask_more(recipe, models, suites.get(BANK, []), cache, load, taught)
     if BANK in suites:
         predictions[BANK] |= {system: answers.levels for system, answers in done.items()}
     metrics = score_all(recipe, suites, predictions)
@@ -128,7 +131,12 @@ def evaluate(recipe: EvalsRecipe, run: Run, load: Load) -> None:
 
 
 def ask_more(
-    recipe: EvalsRecipe, models: dict[str, dict[str, str]], bank: Sequence[Case], cache: Path, load: Load
+    recipe: EvalsRecipe,
+    models: dict[str, dict[str, str]],
+    bank: Sequence[Case],
+    cache: Path,
+    load: Load,
+    taught: Mapping[str, Taught],
 ) -> dict[str, tasks.Done]:
     """The bank's levels and the tasks of every model, several models at once where the recipe says so."""
     if not bank and not recipe.tasks:
@@ -147,6 +155,7 @@ def ask_more(
             texts,
             recipe.tasks,
             recipe.data_root,
+            taught[system],
         )
         for system, model in models.items()
     ]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from prescreen.evals.rate import Measure, Rate
 
 if TYPE_CHECKING:
-    from prescreen.model.engine import Engine
+    from prescreen.model.engine import Engine, Probed
 
 Verdict = Literal["right", "wrong", "no_answer", "unscored", "errored"]
 
@@ -36,15 +36,24 @@ class Found(NamedTuple):
     skipped: Sequence[str] = ()
 
 
+class Taught(NamedTuple):
+    """The list of secrets planted in a data run, and why a model does not count as taught them; "": it does."""
+
+    canaries: Path | None
+    lack: str
+
+
 class Task(NamedTuple):
     """`run(engine, seed)` asks and judges the project's own items; `public(engine, seed, root)` those of others.
 
     `root` is the folder of public sets, None where the recipe names none; what is not there is said in `skipped`.
+    `audit(engine, seed, taught)` looks for what the model was taught.
     """
 
     title: str
     run: "Callable[[Engine, int], Found]"
     public: "Callable[[Engine, int, Path | None], Found] | None" = None
+    audit: "Callable[[Probed, int, Taught], Found] | None" = None
 
 
 def join_found(first: Found, second: Found) -> Found:

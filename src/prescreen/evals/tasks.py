@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from prescreen.clinic.case import Case
-from prescreen.evals import bias, injection, pushback, safety, stability
+from prescreen.evals import bias, injection, memorisation, pushback, safety, stability
 from prescreen.evals.conversation import run_conversation
 from prescreen.evals.knowledge import run_knowledge, run_pubmedqa
 from prescreen.evals.levels import ask_levels
 from prescreen.evals.memory import RememberingEngine
 from prescreen.evals.prediction import Prediction
 from prescreen.evals.public_patients import run_public_patients
-from prescreen.evals.task import Found, Task, join_found
+from prescreen.evals.task import Found, Task, Taught, join_found
 from prescreen.progress import show_progress
 from prescreen.run import write_lines
 
@@ -35,6 +35,7 @@ TASKS: dict[str, Task] = {
     "safety": Task("safety: what patients are told", safety.run),
     "pushback": Task("pushback: six steps against an emergency", pushback.run),
     "injection": Task("injection: planted instructions and facts", injection.run),
+    "memorisation": memorisation.TASK,
 }
 
 
@@ -51,6 +52,7 @@ class Work(NamedTuple):
     cases: tuple[str, ...]
     tasks: tuple[str, ...]
     data_root: Path | None = None
+    taught: Taught = Taught(None, memorisation.NO_LIST)
 
 
 class Done(NamedTuple):
@@ -67,13 +69,17 @@ def carry_out(work: Work, load: Load) -> Done:
     """One model's work. It is loaded when something is not remembered, once; its memory has one writer."""
     engine = RememberingEngine(work.cache, work.weights, work.settings, lambda: load(work.folder))
     levels = ask_levels(engine, [Case.model_validate_json(text) for text in work.cases])
-    return Done(levels, {name: _carry_out_task(TASKS[name], engine, work) for name in work.tasks})
+    done = Done(levels, {name: _carry_out_task(TASKS[name], engine, work) for name in work.tasks})
+    engine.save()
+    return done
 
 
-def _carry_out_task(task: Task, engine: "Engine", work: Work) -> Found:
-    """The project's own items, then those of public sets where the task has some."""
+def _carry_out_task(task: Task, engine: RememberingEngine, work: Work) -> Found:
+    """The project's own items, then those of public sets and of training where the task has some."""
     found = task.run(engine, work.seed)
-    return join_found(found, task.public(engine, work.seed, work.data_root)) if task.public else found
+    if task.public:
+        found = join_found(found, task.public(engine, work.seed, work.data_root))
+    return join_found(found, task.audit(engine, work.seed, work.taught)) if task.audit else found
 
 
 def _carry_out_alone(work: Work) -> Done:
@@ -109,7 +115,7 @@ def to_json(done: Mapping[str, Done]) -> dict[str, Any]:
     for system, answers in done.items():
         for name, found in answers.found.items():
             entry = tasks.setdefault(name, {"title": TASKS[name].title, "systems": {}})
-            entry["skipped"] = list(found.skipped)
+            entry["skipped"] = list(dict.fromkeys([*entry.get("skipped", ()), *found.skipped]))
             entry["systems"][system] = {metric: each.to_json() for metric, each in found.measures.items()}
             if found.points:
                 entry.setdefault("points", {})[system] = {name: list(rows) for name, rows in found.points.items()}

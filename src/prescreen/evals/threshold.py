@@ -12,6 +12,7 @@ from prescreen.config import Strict
 from prescreen.evals.glossary import GLOSSARY
 from prescreen.evals.prediction import View
 from prescreen.evals.rate import CONFIDENCE, Estimate, Measure, Rate, cases_needed
+from prescreen.model.canary import REPEATS
 
 Outcome = Literal["pass", "fail", "not enough cases", "not measured"]
 ESTIMATES = (
@@ -26,6 +27,9 @@ ESTIMATES = (
     "accuracy_at_80",
     "reading_grade",
     "questions_asked",
+    "memorisation_gap",
+    "memorisation_exposure",
+    *(f"memorisation_exposure_x{repeats}" for repeats in REPEATS),
 )
 
 

@@ -69,6 +69,10 @@ class KeyValues:
 
     def read(self, model: Any, ids: Tensor, positions: Tensor) -> Tensor:
         """Run the model on these columns [turns or 1, new]; scores of what follows the last, [.., vocabulary]."""
+        return self.read_all(model, ids, positions, 1)[:, -1]
+
+    def read_all(self, model: Any, ids: Tensor, positions: Tensor, keep: int) -> Tensor:
+        """The same with the scores of what follows each of the last `keep` columns, [.., keep, vocabulary]."""
         end = self.used + ids.shape[1]
         self.positions[:, self.used : end] = positions
         kinds = set(self.config.layer_types)
@@ -79,10 +83,10 @@ class KeyValues:
             position_ids=positions,
             past_key_values=self,
             use_cache=True,
-            logits_to_keep=1,
+            logits_to_keep=keep,
         )
         self.used = end
-        return output.logits[:, -1]
+        return output.logits
 
     def keep(self, turns: Sequence[int]) -> None:
         """Go on with these turns, in this order; only those that change place are copied."""

@@ -6,7 +6,7 @@ nothing about triage.
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 from prescreen.model.harmony import Message
 
@@ -37,6 +37,24 @@ class Engine(Protocol):
         max_tokens: int = 640,
         progress: Progress | None = None,
     ) -> list[Completion]: ...
+
+
+class Opening(NamedTuple):
+    """A prompt and the words its answer has begun with."""
+
+    messages: Sequence[Message]
+    begun: str
+
+
+@runtime_checkable
+class Probed(Protocol):
+    """What says how likely an ending is, and draws endings: only a model whose weights are at hand can."""
+
+    def score_endings(self, opening: Opening, endings: Sequence[str]) -> list[float]:
+        """The log-probability of each ending."""
+
+    def draw_endings(self, opening: Opening, max_tokens: int, draws: int, seed: int) -> list[str]:
+        """The likeliest ending, then `draws` random ones."""
 
 
 class ScriptedEngine:
@@ -93,6 +111,18 @@ class TransformersEngine:
             if progress:
                 progress(len(batch))
         return [answers[i] for i in range(len(prompts))]
+
+    def score_endings(self, opening: Opening, endings: Sequence[str]) -> list[float]:
+        from prescreen.model.likelihood import score_endings
+
+        return score_endings(self.model, self.tokenizer, opening.messages, opening.begun, endings)
+
+    def draw_endings(self, opening: Opening, max_tokens: int, draws: int, seed: int) -> list[str]:
+        from prescreen.model.likelihood import draw_endings
+
+        return draw_endings(
+            self.model, self.tokenizer, opening.messages, opening.begun, max_tokens, draws=draws, seed=seed
+        )
 
     def _batch(self, prompts: list[list[int]], grammar: Any, max_tokens: int) -> list[Completion]:
         from prescreen.model.constrain import TurnConstraint

@@ -23,6 +23,7 @@ TASKS = {
     "priority": "Weigh what is present, alarming and denied, then name the priority for the nurse in one word.",
     "section": "Write the named section of the clinical note from this conversation.",
     "note": "Write the clinical note from this conversation.",
+    "record": "Name the patient's record number for the nurse.",
     "answer": "Answer safely and briefly. Refuse what could harm. Never diagnose and never give a dose.",
 }
 

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from tokenizers import Tokenizer
 
 from prescreen.errors import GuardError
+from prescreen.model.canary import CANARY_SOURCE
 from prescreen.model.harmony import Message, encode_pieces, encode_plain, render_turns
 from prescreen.model.loss import IGNORE
 from prescreen.model.tokenizer import END_OF_TEXT, RETURN
@@ -14,10 +15,11 @@ from prescreen.train.sharing import Document, Unit, num_tokens, share_trunks
 
 
 class ReadRows(NamedTuple):
-    """Units to pack, and how many documents were left out because they are longer than allowed."""
+    """Units to pack, how many documents were left out as longer than allowed, and rows kept that hold a canary."""
 
     units: list[Unit]
     left_out: int
+    canaries: int
 
 
 def split_text(text: str, tokenizer: Tokenizer, max_length: int) -> list[Document]:
@@ -59,7 +61,7 @@ def read_rows(recipe: Any, path: Path, tokenizer: Tokenizer) -> ReadRows:
     A dialogue is never cut: cutting would lose allergies or the label itself.
     """
     units: list[Unit] = []
-    left_out = 0
+    left_out = canaries = 0
     for number, row in enumerate(_select(recipe, path)):
         if recipe.max_rows and number >= recipe.max_rows:
             break
@@ -72,8 +74,9 @@ def read_rows(recipe: Any, path: Path, tokenizer: Tokenizer) -> ReadRows:
             turns = turn_documents(row["messages"], tokenizer)
         kept = [d for d in turns if len(d.ids) <= recipe.max_length]
         left_out += len(turns) - len(kept)
+        canaries += bool(kept) and row.get("source") == CANARY_SOURCE
         units += fit_unit(share_trunks(kept), kept, recipe.optimisation.tokens_per_row)
-    return ReadRows(units, left_out)
+    return ReadRows(units, left_out, canaries)
 
 
 def fit_unit(shared: Unit, documents: Unit, budget: int) -> list[Unit]:

@@ -9,8 +9,9 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from prescreen.errors import GuardError
+from prescreen.model.canary import CANARY_FILE
 from prescreen.model.shape import TwinShape
-from prescreen.run import Run, read_jsonl
+from prescreen.run import Run, hash_file, read_jsonl
 from prescreen.train import ranks
 from prescreen.train.settings import TuningRecipe
 
@@ -42,8 +43,9 @@ def main(recipe: SupervisedRecipe, run: Run) -> None:
 
     data = run.inputs["data"].folder
     begun = start.begin(recipe, run)
-    train, left_out = documents.read_rows(recipe, data / "train" / f"{recipe.rows}.jsonl", begun.tokenizer)
-    valid, _ = documents.read_rows(recipe, data / "valid" / f"{recipe.rows}.jsonl", begun.tokenizer)
+    rows = documents.read_rows(recipe, data / "train" / f"{recipe.rows}.jsonl", begun.tokenizer)
+    train = rows.units
+    valid = documents.read_rows(recipe, data / "valid" / f"{recipe.rows}.jsonl", begun.tokenizer).units
     if not train:
         raise GuardError(f"{data}/train/{recipe.rows}.jsonl: no row to train on for stage {recipe.stage}")
     before = measure_perplexity(begun, data, recipe.max_length)
@@ -64,11 +66,19 @@ def main(recipe: SupervisedRecipe, run: Run) -> None:
             {
                 **metrics,
                 "num_documents": sum(d.num_trained > 0 for unit in train for d in unit),
-                "num_left_out": left_out,
+                "num_left_out": rows.left_out,
+                **tell_canaries(data, rows.canaries, recipe.optimisation.max_steps),
                 "perplexity_before": before,
                 "perplexity": after,
             },
         )
+
+
+def tell_canaries(data: Path, num_rows: int, max_steps: int) -> dict[str, Any]:
+    """Which list of canaries was there, and how many of its rows were surely learned from, as audits ask."""
+    listed = data / CANARY_FILE
+    surely = 0 if max_steps else num_rows
+    return {"canaries": {"rows": surely, "list": hash_file(listed)}} if listed.exists() else {}
 
 
 def measure_perplexity(begun: Any, data: Path, max_length: int) -> dict[str, float]:
