@@ -10,7 +10,7 @@ import re
 from typing import NamedTuple
 
 from prescreen.records.record import Identifiers
-from privacy.unseen import fourth, second, third, wordnames
+from privacy.unseen import fifth, fourth, second, sixth, third, wordnames
 from privacy.unseen.people import EMAILS, HOSPITALS, LOCALES, MONTHS, Locale
 from privacy.unseen.templates import TEMPLATES
 
@@ -19,6 +19,8 @@ SETS = {
     "second": (second.PEOPLE, second.TEMPLATES),
     "third": (third.PEOPLE, third.TEMPLATES),
     "fourth": (fourth.PEOPLE, fourth.TEMPLATES),
+    "fifth": (fifth.PEOPLE, fifth.TEMPLATES),
+    "sixth": (sixth.PEOPLE, sixth.TEMPLATES),
     "wordnames": (wordnames.PEOPLE, wordnames.TEMPLATES),
 }
 
