@@ -9,26 +9,31 @@ from collections.abc import Iterator, Mapping
 from prescreen.clinic.case import Case
 from prescreen.data import synthesize
 from prescreen.data.gather import Gathered
-from prescreen.data.quality import GRAM, find_conflicts, find_leaks, find_twins, split_words
+from prescreen.data.near import find_near
+from prescreen.data.quality import GRAM, Twin, find_conflicts, find_leaks, find_twins, split_words
 from prescreen.data.records import Part, Reject
 from prescreen.errors import GuardError, InputError
 from prescreen.model.prompt import case_text
 
 MAX_LEAKING = 0.05  # chance meetings of common symptoms; more means shared frames
+EXACT = 20_000  # more texts than these are searched by MinHash: exactly they would take 14 kB of memory each
 LEARNED: tuple[Part, ...] = ("train", "valid")
 
 
 def clean(found: Gathered) -> dict[str, int]:
     """Remove conflicts, repeats and leaks in place and say how many; a leak that stays fails the build."""
     _check_ids(found)
+    conflicts = _drop_conflicts(found)
+    inexact = _count_inexact(found)
     counts = {
-        "conflicting cases removed": _drop_conflicts(found),
+        "conflicting cases removed": conflicts,
         "repeated cases removed": _drop_case_twins(found),
         "repeated rows removed": _drop_row_twins(found),
         "training records removed because a test case repeats them": _drop_leaks(found),
     }
     return {
         **counts,
+        **inexact,
         "patients found in one part only": check_patients(found),
         **check_leaks(found),
     }
@@ -66,14 +71,27 @@ def _drop_conflicts(found: Gathered) -> int:
     return _drop_cases(found, {name: f"same text, other level: {others[0]}" for name, others in conflicts.items()})
 
 
+def find_repeats(texts: Mapping[str, str]) -> Iterator[Twin]:
+    """Texts that repeat an earlier one: exactly where they are few, else all but about one in five hundred."""
+    return find_twins(texts) if len(texts) <= EXACT else find_near(texts.items())
+
+
 def _drop_case_twins(found: Gathered) -> int:
-    twins = find_twins({case.id: case_text(case) for case in _all_cases(found)})
+    twins = find_repeats({case.id: case_text(case) for case in _all_cases(found)})
     return _drop_cases(found, {t.name: f"repeats {t.original} ({t.similarity:.2f})" for t in twins})
+
+
+def _count_inexact(found: Gathered) -> dict[str, int]:
+    """What will be searched for repeats in a way that may miss one; nothing to say where all is exact."""
+    cases = sum(1 for _ in _all_cases(found))
+    rows = sum(len(found.rows.get(part, ())) for part in LEARNED)
+    many = sum(count for count in (cases, rows) if count > EXACT)
+    return {"texts searched by MinHash, which misses about one repeat in five hundred": many} if many else {}
 
 
 def _drop_row_twins(found: Gathered) -> int:
     texts = {row.id: f"{row.task}\n{row.read}" for part in ("valid", "train") for row in found.rows.get(part, ())}
-    return _drop_rows(found, {t.name: f"repeats {t.original} ({t.similarity:.2f})" for t in find_twins(texts)})
+    return _drop_rows(found, {t.name: f"repeats {t.original} ({t.similarity:.2f})" for t in find_repeats(texts)})
 
 
 def _drop_rows(found: Gathered, reasons: Mapping[str, str]) -> int:
