@@ -23,7 +23,7 @@ PERMUTATIONS = 80
 
 
 def invent_notes(count: int, seed: int = 0) -> Iterator[tuple[str, str]]:
-    """Notes of 15 to 80 words, few of them common; one in ten repeats an earlier one with up to two words changed."""
+    """Notes of 15 to 80 words, few of them common; one in ten repeats an earlier one but for two words."""
     draw = random.Random(seed)
     frames = [" ".join(f"frame{f}w{n}" for n in range(12)) for f in range(50)]  # what a clinic's template adds
     recent: list[list[str]] = []
