@@ -19,6 +19,7 @@ from prescreen.data.card import MISSING, count_cases, name_rare, render_card
 from prescreen.data.clean import LEARNED, clean
 from prescreen.data.clinic_file import ClinicFile
 from prescreen.data.gather import Gathered, gather_clinic, gather_sources, limit_rows
+from prescreen.data.imbalance import describe_balance
 from prescreen.data.records import Pair, Part, Reject, Row, Text, as_line, check_licence
 from prescreen.data.sources import SOURCES, source_files
 from prescreen.data.split import hash_share
@@ -232,6 +233,7 @@ def make_card(recipe: DataRecipe, found: Gathered, written: Written, checks: Map
         "cases": {part: count_cases(cases) for part, cases in found.cases.items()},
         "missing": list(MISSING),
         "under_represented": name_rare(train),
+        "balance": describe_balance(train, found.suites),
         "checks": dict(checks),
         "rejected": dict(Counter(f"{r.source}: {_kind(r.reason)}" for r in found.rejects).most_common()),
         "external": {str(path): hash_file(path) for path in recipe.external()},
