@@ -16,15 +16,17 @@ MODULES = sorted(ROOT.rglob("*.py"))
 LAYERS = [
     {"errors", ""},
     {"config", "sizing"},
-    {"work", "devices"},
+    {"work", "devices", "progress"},
     {"run"},
+    {"custody"},
     {"clinic"},
     {"model"},
     {"data", "train", "evals", "records"},
     {"pipeline"},
     {"needs", "drafting"},
     {"doctor", "summary", "dossier", "release"},
-    {"judging"},
+    {"tracing"},
+    {"judging", "keeping"},
     {"cli"},
 ]
 RANK = {part: rank for rank, parts in enumerate(LAYERS) for part in parts}
@@ -74,7 +76,7 @@ def test_imports_point_down() -> None:
     ("libraries", "homes"),
     [
         (HEAVY, {"model", "train"}),
-        ({"typer", "click"}, {"cli", "judging"}),
+        ({"typer", "click"}, {"cli", "judging", "keeping"}),
         ({"fastapi", "flask", "starlette"}, {"service"}),
     ],
 )

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from prescreen import judging
+from prescreen import judging, keeping
 from prescreen.errors import PrescreenError
 
 if TYPE_CHECKING:
     from prescreen.pipeline import Outcome
 
 STAGES: dict[str, str] = {
+    "records": "prescreen.records.build:RecordsRecipe",
     "data": "prescreen.data.build:DataRecipe",
     "corpus": "prescreen.data.corpus:CorpusRecipe",
     "pretrain": "prescreen.train.supervised:SupervisedRecipe",
@@ -195,6 +196,22 @@ app.command("eval")(judging.evaluate)
 app.command()(judging.plan)
 app.command()(judging.dossier)
 app.add_typer(judging.bank, name="bank")
+app.add_typer(keeping.records, name="records")
+
+
+@app.command()
+def trace(
+    what: Annotated[
+        str,
+        typer.Argument(
+            metavar="ROW|RUN|REPORT|PATIENT", help="A row's id, a run, a file of one, a patient's code."
+        ),
+    ],
+    runs: RunsFolder = Path("runs"),
+    releases: ReleasesFolder = Path("releases"),
+) -> None:
+    """Say where something comes from and what came of it: records, rows, models, releases."""
+    keeping.trace(what, runs, releases, STAGES)
 
 
 def main() -> None:

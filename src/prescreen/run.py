@@ -24,7 +24,7 @@ from prescreen.errors import RunError
 
 MANIFEST = "manifest.json"
 PACKAGE = Path(__file__).parent
-SHARED_CODE = ("config.py", "run.py", "sizing.py", "clinic", "model")
+SHARED_CODE = ("config.py", "run.py", "custody.py", "sizing.py", "clinic", "model")
 
 
 def hash_file(path: Path) -> str:

@@ -102,7 +102,7 @@ def only(path):
 
 def test_a_visit_is_a_record(write):
     record = only(write(PATIENT, VISIT))
-    assert record.patient == "Patient/p1" and record.source.place == 1 and record.source.reader == "fhir/1"
+    assert record.patient == "Patient/p1" and record.source.place == 2 and record.source.reader == "fhir/1"
     assert record.when.isoformat() == "2024-03-05T10:00:00+01:00"
     assert record.age_years == pytest.approx(44.0, abs=0.01) and record.sex == "female"
     assert record.complaint == "chest pain"
@@ -521,7 +521,9 @@ def test_bulk_folder(tmp_path):
     (tmp_path / "README.txt").write_text("not FHIR")
     first, second = read(tmp_path)
     assert (first.conditions, second.conditions) == (None, ("asthma",))
-    assert (first.source.place, second.source.place) == (1, 2) and first.source.sha256 != second.source.sha256
+    places = [(record.source.file, record.source.place) for record in (first, second)]
+    assert places == [("Encounter.000.ndjson", 1), ("Encounter.001.ndjson.gz", 1)]
+    assert first.source.sha256 != second.source.sha256
     assert read(tmp_path, start=2) == [second] and read(tmp_path, start=3) == []
 
 

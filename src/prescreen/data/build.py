@@ -20,6 +20,7 @@ from prescreen.data.clean import LEARNED, clean
 from prescreen.data.clinic_file import ClinicFile
 from prescreen.data.gather import Gathered, gather_clinic, gather_sources, limit_rows
 from prescreen.data.imbalance import describe_balance
+from prescreen.data.imported import gather_imported
 from prescreen.data.records import Pair, Part, Reject, Row, Text, as_line, check_licence
 from prescreen.data.sources import SOURCES, source_files
 from prescreen.data.split import hash_share
@@ -103,6 +104,8 @@ def main(recipe: DataRecipe, run: Run) -> None:
     gather_synthetic(found, recipe.seed, **recipe.num_cases.model_dump())
     gather_sources(found, recipe.sources, recipe.data_root, recipe.max_row_words)
     gather_clinic(found, recipe.clinic_files)
+    for parent in run.inputs.values():
+        gather_imported(found, parent)
     checks: dict[str, Any] = clean(found)
     limit_rows(found, recipe.num_real_rows)
     written = Written(run.folder)
@@ -221,10 +224,9 @@ def make_card(recipe: DataRecipe, found: Gathered, written: Written, checks: Map
             "licence": licence,
             "used": used,
             "gives": source.gives if source else "cases" if name.startswith("clinic:") else "cases and text",
-            "origin": source.origin if source else "the clinic" if name.startswith("clinic:") else "this project",
+            "origin": source.origin if source else "the clinic" if name.startswith("clinic") else "this project",
             "handled": source.handled if source else "",
         }
-    train = found.cases.get("train", [])
     return {
         "seed": recipe.seed,
         "sources": entries,
@@ -232,8 +234,8 @@ def make_card(recipe: DataRecipe, found: Gathered, written: Written, checks: Map
         "files": written.files,
         "cases": {part: count_cases(cases) for part, cases in found.cases.items()},
         "missing": list(MISSING),
-        "under_represented": name_rare(train),
-        "balance": describe_balance(train, found.suites),
+        "under_represented": name_rare(found.cases["train"]),
+        "balance": describe_balance(found.cases["train"], found.suites),
         "checks": dict(checks),
         "rejected": dict(Counter(f"{r.source}: {_kind(r.reason)}" for r in found.rejects).most_common()),
         "external": {str(path): hash_file(path) for path in recipe.external()},

@@ -61,12 +61,17 @@ def gather_clinic(found: Gathered, files: Sequence[ClinicFile]) -> None:
         if isinstance(item, Reject):
             found.rejects.append(item)
             continue
-        check_licence(item.licence, item.source, item.id)
-        if item.label is not None and item.label.draft is None:
-            draft = draft_entry(item, "", item.label.acuity)
-            item = item.model_copy(update={"label": item.label.model_copy(update={"draft": draft})})
-        part = assign_part(item.patient_id)
-        found.cases["clinic" if part == "test" else part].append(item)
+        place_clinic(found, item)
+
+
+def place_clinic(found: Gathered, case: Case) -> None:
+    """Add one of the clinic's cases to its patient's part, with a draft where it has a level alone."""
+    check_licence(case.licence, case.source, case.id)
+    if case.label is not None and case.label.draft is None:
+        draft = draft_entry(case, "", case.label.acuity)
+        case = case.model_copy(update={"label": case.label.model_copy(update={"draft": draft})})
+    part = assign_part(case.patient_id)
+    found.cases["clinic" if part == "test" else part].append(case)
 
 
 def _add(found: Gathered, item: sources.Item, max_words: int) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from prescreen.clinic.case import Case
 from prescreen.evals.drafting import Cache
-from prescreen.evals.progress import show_progress
+from prescreen.progress import show_progress
 
 if TYPE_CHECKING:
     from prescreen.model.draft import Drafted

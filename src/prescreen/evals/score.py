@@ -15,9 +15,9 @@ from prescreen.evals.groups import score_groups
 from prescreen.evals.held_out import BANK
 from prescreen.evals.levels import ask_levels
 from prescreen.evals.prediction import Prediction, record_draft, record_rules, write_predictions
-from prescreen.evals.progress import show_progress
 from prescreen.evals.scoring import score_system
 from prescreen.evals.table import print_metrics
+from prescreen.progress import show_progress
 from prescreen.run import write_json
 
 if TYPE_CHECKING:

@@ -23,11 +23,11 @@ from prescreen.evals.held_out import BANK, Suites, load_cases
 from prescreen.evals.page import write_page
 from prescreen.evals.parallel import Job, draft_ahead
 from prescreen.evals.prediction import Prediction, write_predictions
-from prescreen.evals.progress import show_progress
 from prescreen.evals.public_sets import public_files
 from prescreen.evals.scoring import compare_systems, score_system
 from prescreen.evals.table import print_metrics
 from prescreen.model.files import locate_model
+from prescreen.progress import show_progress
 from prescreen.run import Run, write_json
 
 if TYPE_CHECKING:

@@ -19,9 +19,9 @@ from prescreen.evals.knowledge import run_knowledge, run_pubmedqa
 from prescreen.evals.levels import ask_levels
 from prescreen.evals.memory import RememberingEngine
 from prescreen.evals.prediction import Prediction
-from prescreen.evals.progress import show_progress
 from prescreen.evals.public_patients import run_public_patients
 from prescreen.evals.task import Found, Task, join_found
+from prescreen.progress import show_progress
 from prescreen.run import write_lines
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import functools
 import json
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -147,9 +147,9 @@ class Spool:
 
 @dataclass(frozen=True)
 class FhirReader:
-    """Reader of Bundle files, NDJSON files and folders of them. Places are the contacts' ordinals, from 1.
+    """Reader of Bundle files, NDJSON files and folders of them. `start` counts contacts, from 1.
 
-    Rejects of single resources come first and name the line or entry; they are given only when reading from 1.
+    A contact's place is its encounter's line or entry. Rejects of single resources come first, when reading from 1.
     """
 
     name: str = "fhir/1"
@@ -157,7 +157,10 @@ class FhirReader:
 
     def read(self, path: str, start: int = 1) -> Iterator[Record | Reject]:
         """Every contact from the start-th on, patient by patient."""
-        files = list_files(Path(path))
+        return self.read_files(list_files(Path(path)), start)
+
+    def read_files(self, files: Sequence[Path], start: int = 1) -> Iterator[Record | Reject]:
+        """The contacts of several files whose references cross them."""
         try:
             with tempfile.TemporaryDirectory(prefix="prescreen-", dir=self.spool) as folder:
                 spool = Spool(folder)
@@ -166,14 +169,14 @@ class FhirReader:
                     for reject in rejects:
                         if start <= 1:
                             yield reject
-                    yield from self._take(spool, Path(path).name, start)
+                    yield from self._take(spool, start)
                 finally:
                     spool.base.close()
         except sqlite3.Error:
             place = self.spool or tempfile.gettempdir()
             raise InputError("the temporary database failed; make room on this disk", file=place) from None
 
-    def _fill(self, spool: Spool, files: list[Path]) -> Iterator[Reject]:
+    def _fill(self, spool: Spool, files: Sequence[Path]) -> Iterator[Reject]:
         for found in read_resources(files):
             if isinstance(found, Reject):
                 yield found
@@ -185,7 +188,7 @@ class FhirReader:
                 yield Reject(found.file, found.place, str(error))
         yield from spool.strays()
 
-    def _take(self, spool: Spool, file: str, start: int) -> Iterator[Record | Reject]:
+    def _take(self, spool: Spool, start: int) -> Iterator[Record | Reject]:
         ordinal = 0
         for chart, rejects in spool.charts():
             contacts = chart.contacts() if chart else []
@@ -198,4 +201,4 @@ class FhirReader:
                 if contact.fact.data.get("status") in NO_CONTACT:
                     yield Reject(contact.file, contact.place, "this encounter is planned, cancelled or an error")
                 else:
-                    yield build_record(chart, contact, file, ordinal)
+                    yield build_record(chart, contact)

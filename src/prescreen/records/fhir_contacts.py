@@ -22,7 +22,7 @@ SPEAKERS = {"Patient": "patient", "RelatedPerson": "relative", "Device": "assist
 CLINIC = ("PractitionerRole", "Organization", "CareTeam", "HealthcareService")
 
 
-def build_record(chart: Chart, contact: Kept, file: str, ordinal: int) -> Record:
+def build_record(chart: Chart, contact: Kept) -> Record:
     """The contact as a record; every list is None where the export is silent."""
     start, data = contact.fact.span, contact.fact.data
     turns, asked, language = _converse(chart, contact)
@@ -37,7 +37,7 @@ def build_record(chart: Chart, contact: Kept, file: str, ordinal: int) -> Record
     levels = [(r.fact.data["acuity"], "esi") for r in readings if r.fact.data.get("acuity")]
     acuity, scale = (data.get("acuity"), data.get("scale")) if data.get("acuity") else (*levels, (None, None))[0]
     return Record(
-        source=Source(file=file, place=ordinal, sha256=digest, reader="fhir/1"),
+        source=Source(file=contact.file, place=contact.place, sha256=digest, reader="fhir/1"),
         patient=chart.person.names[0],
         identifiers=chart.identifiers,
         when=read_datetime(written) if len(written) >= 10 else None,

@@ -10,7 +10,7 @@ import io
 import json
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -61,7 +61,7 @@ def list_files(path: Path) -> list[Path]:
     return files
 
 
-def read_resources(files: list[Path]) -> Iterator[Found | Reject]:
+def read_resources(files: Sequence[Path]) -> Iterator[Found | Reject]:
     """Every resource of every file, in order."""
     for number, file in enumerate(files):
         lines = file.name.lower().removesuffix(".gz").endswith((".ndjson", ".jsonl"))

@@ -93,9 +93,14 @@ def deidentify(
     return Deidentified(_make_case(record, new, surrogates, licence), _make_outcome(record, new), mode, dict(taken))
 
 
-def _make_case(record: Record, new: Mapping[str, Replaced], surrogates: Surrogates, licence: str) -> Case:
-    age = record.age_years
+def coarsen_age(age: float | None) -> float | None:
+    """Whole years, months below two; a finer age beside a date would tell the birthday."""
+    if age is None or age >= OLDEST:
+        return age and OLDEST
+    return float(int(age)) if age >= 2 else round(int(age * 12 + 1e-6) / 12, 3)
 
+
+def _make_case(record: Record, new: Mapping[str, Replaced], surrogates: Surrogates, licence: str) -> Case:
     def list_items(name: str) -> tuple[str, ...] | None:
         items = cast(tuple[str, ...] | None, getattr(record, name))
         return None if items is None else tuple(new[f"{name}.{n}"].text for n in range(len(items)))
@@ -106,7 +111,7 @@ def _make_case(record: Record, new: Mapping[str, Replaced], surrogates: Surrogat
         source=f"clinic/{surrogates.mode}",
         licence=licence,
         language=record.language,
-        age_years=None if age is None else OLDEST if age >= OLDEST else age,
+        age_years=coarsen_age(record.age_years),
         sex=record.sex if record.sex in ("female", "male", "other") else None,
         pregnant=record.pregnant,
         conditions=list_items("conditions"),
