@@ -4,10 +4,12 @@ What is tested stays and what is learned goes: suites come before validation, va
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from prescreen.clinic.case import Case
 from prescreen.data import synthesize
+from prescreen.data.closeness import Told, measure_closeness
 from prescreen.data.gather import Gathered
 from prescreen.data.near import find_near
 from prescreen.data.quality import GRAM, Twin, find_conflicts, find_leaks, find_twins, split_words
@@ -20,7 +22,7 @@ EXACT = 20_000  # more texts than these are searched by MinHash: exactly they wo
 LEARNED: tuple[Part, ...] = ("train", "valid")
 
 
-def clean(found: Gathered) -> dict[str, int]:
+def clean(found: Gathered) -> dict[str, Any]:
     """Remove conflicts, repeats and leaks in place and say how many; a leak that stays fails the build."""
     _check_ids(found)
     conflicts = _drop_conflicts(found)
@@ -36,6 +38,7 @@ def clean(found: Gathered) -> dict[str, int]:
         **inexact,
         "patients found in one part only": check_patients(found),
         **check_leaks(found),
+        **count_close(found),
     }
 
 
@@ -147,6 +150,17 @@ def check_leaks(found: Gathered) -> dict[str, int]:
         "test cases looked for in training, none found": checked,
         "test cases of fewer than eight words, which this check cannot see": len(spoken) - checked,
     }
+
+
+def count_close(found: Gathered) -> dict[str, str]:
+    """Of each suite, the test cases suspiciously close to a training case: to be looked at, not removed."""
+
+    def tell(cases: Sequence[Case]) -> list[Told]:
+        return [Told(case.id, case.patient_id, case.spoken) for case in cases]
+
+    training = tell(found.cases.get("train", ()))
+    closeness = {suite: measure_closeness(tell(cases), training) for suite, cases in found.suites.items()}
+    return {f"closest to a training case, suite {suite}": str(close) for suite, close in closeness.items() if close}
 
 
 def check_patients(found: Gathered) -> int:
