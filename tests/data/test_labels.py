@@ -10,7 +10,9 @@ from sklearn.metrics import cohen_kappa_score
 
 from prescreen.clinic.acuity import Acuity
 from prescreen.clinic.case import Case, Label
+from prescreen.data.clean import clean
 from prescreen.data.doubts import Doubt, count_contradictions, find_contradictions, rank_doubts
+from prescreen.data.gather import Gathered
 from prescreen.data.label_sheet import COLUMNS, key_path, read_key, read_label_sheet, write_label_sheet
 from prescreen.data.split import hash_share
 from prescreen.data.synthesize import synthesize_cases
@@ -207,3 +209,9 @@ def test_a_lost_key_is_said(tmp_path):
     key_path(path).unlink()
     with pytest.raises(InputError, match="beside the sheet"):
         read_label_sheet(path, key_path(path))
+
+
+def test_the_build_counts_contradictions_before_it_removes_repeats():
+    found = Gathered()
+    found.cases["train"] += [make("a", LONG, LOW, age_years=30), make("b", LONG, EMERGENCY, age_years=30)]
+    assert clean(found)["pairs of nearly the same words two or more levels apart"] == 1

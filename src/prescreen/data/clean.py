@@ -10,6 +10,7 @@ from typing import Any
 from prescreen.clinic.case import Case
 from prescreen.data import synthesize
 from prescreen.data.closeness import Told, measure_closeness
+from prescreen.data.doubts import count_contradictions, find_contradictions
 from prescreen.data.gather import Gathered
 from prescreen.data.near import find_near
 from prescreen.data.quality import GRAM, Twin, find_conflicts, find_leaks, find_twins, split_words
@@ -25,6 +26,7 @@ LEARNED: tuple[Part, ...] = ("train", "valid")
 def clean(found: Gathered) -> dict[str, Any]:
     """Remove conflicts, repeats and leaks in place and say how many; a leak that stays fails the build."""
     _check_ids(found)
+    contradictions = count_contradictions(list(find_contradictions(list(_all_cases(found)))))
     conflicts = _drop_conflicts(found)
     inexact = _count_inexact(found)
     counts = {
@@ -35,6 +37,7 @@ def clean(found: Gathered) -> dict[str, Any]:
     }
     return {
         **counts,
+        **contradictions,
         **inexact,
         "patients found in one part only": check_patients(found),
         **check_leaks(found),
