@@ -17,6 +17,7 @@ from prescreen.data.card import MISSING, count_cases, name_rare, render_card
 from prescreen.data.clean import LEARNED, clean
 from prescreen.data.clinic_file import ClinicFile
 from prescreen.data.gather import Gathered, gather_clinic, gather_sources, limit_rows
+from prescreen.data.imbalance import describe_balance
 from prescreen.data.imported import gather_imported
 from prescreen.data.records import Pair, Part, Row, Text
 from prescreen.data.sources import SOURCES, source_files
@@ -201,7 +202,6 @@ def make_card(
             "origin": source.origin if source else "the clinic" if name.startswith("clinic") else "this project",
             "handled": source.handled if source else "",
         }
-    train = found.cases.get("train", [])
     return {
         "seed": recipe.seed,
         "sources": entries,
@@ -209,7 +209,8 @@ def make_card(
         "files": written.files,
         "cases": {part: count_cases(cases) for part, cases in found.cases.items()},
         "missing": list(MISSING),
-        "under_represented": name_rare(train),
+        "under_represented": name_rare(found.cases["train"]),
+        "balance": describe_balance(found.cases["train"], found.suites),
         "checks": dict(checks),
         "canaries": canaries.count_canaries(secrets) if secrets else None,
         "rejected": dict(Counter(f"{r.source}: {_kind(r.reason)}" for r in found.rejects).most_common()),

@@ -9,10 +9,9 @@ from typing import Any
 
 from prescreen.clinic.acuity import Acuity
 from prescreen.clinic.case import Case
+from prescreen.data.imbalance import AGE_BANDS, age_band, render_balance
 from prescreen.data.records import LICENCES
 
-AGE_BANDS = ((0, 1, "under 1"), (1, 5, "1-4"), (5, 16, "5-15"), (16, 40, "16-39"), (40, 65, "40-64"),
-             (65, 80, "65-79"), (80, 200, "80 and over"))  # fmt: skip
 FEW = 0.05
 MISSING = (
     "Longitudinal records: every case is one contact; nothing follows a patient over time.",
@@ -21,11 +20,6 @@ MISSING = (
     "Ethnicity, income, insurance and housing: not recorded, so differences between such groups cannot be seen.",
     "Images, sound and examination findings.",
 )
-
-
-def age_band(age: float | None) -> str:
-    """The age band a case counts in."""
-    return next((name for low, high, name in AGE_BANDS if age is not None and low <= age < high), "not recorded")
 
 
 def count_cases(cases: Iterable[Case]) -> dict[str, dict[str, int]]:
@@ -63,6 +57,7 @@ def render_card(card: Mapping[str, Any]) -> str:
     lines += ["", "## What is missing", "", *(f"- {item}" for item in card["missing"])]
     lines += ["", f"Fewer than one training case in twenty: {rare}."]
     lines += _render_canaries(card)
+    lines += render_balance(card["balance"])
     lines += ["", "## Checks", "", *(f"- {name}: {value}" for name, value in card["checks"].items())]
     lines += ["", "## Rejected", "", *(f"- {count:,} × {reason}" for reason, count in card["rejected"].items())]
     lines += ["", "## Files read", "", *(f"- `{sha[:16]}` {path}" for path, sha in card["external"].items())]

@@ -4,33 +4,44 @@ What is tested stays and what is learned goes: suites come before validation, va
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from prescreen.clinic.case import Case
 from prescreen.data import synthesize
+from prescreen.data.closeness import Told, measure_closeness
+from prescreen.data.doubts import count_contradictions, find_contradictions
 from prescreen.data.gather import Gathered
-from prescreen.data.quality import GRAM, find_conflicts, find_leaks, find_twins, split_words
+from prescreen.data.near import find_near
+from prescreen.data.quality import GRAM, Twin, find_conflicts, find_leaks, find_twins, split_words
 from prescreen.data.records import Part, Reject
 from prescreen.errors import GuardError, InputError
 from prescreen.model.prompt import case_text
 
 MAX_LEAKING = 0.05  # chance meetings of common symptoms; more means shared frames
+EXACT = 20_000  # more texts than these are searched by MinHash: exactly they would take 14 kB of memory each
 LEARNED: tuple[Part, ...] = ("train", "valid")
 
 
-def clean(found: Gathered) -> dict[str, int]:
+def clean(found: Gathered) -> dict[str, Any]:
     """Remove conflicts, repeats and leaks in place and say how many; a leak that stays fails the build."""
     _check_ids(found)
+    contradictions = count_contradictions(list(find_contradictions(list(_all_cases(found)))))
+    conflicts = _drop_conflicts(found)
+    inexact = _count_inexact(found)
     counts = {
-        "conflicting cases removed": _drop_conflicts(found),
+        "conflicting cases removed": conflicts,
         "repeated cases removed": _drop_case_twins(found),
         "repeated rows removed": _drop_row_twins(found),
         "training records removed because a test case repeats them": _drop_leaks(found),
     }
     return {
         **counts,
+        **contradictions,
+        **inexact,
         "patients found in one part only": check_patients(found),
         **check_leaks(found),
+        **count_close(found),
     }
 
 
@@ -66,14 +77,27 @@ def _drop_conflicts(found: Gathered) -> int:
     return _drop_cases(found, {name: f"same text, other level: {others[0]}" for name, others in conflicts.items()})
 
 
+def find_repeats(texts: Mapping[str, str]) -> Iterator[Twin]:
+    """Texts that repeat an earlier one: exactly where they are few, else all but about one in five hundred."""
+    return find_twins(texts) if len(texts) <= EXACT else find_near(texts.items())
+
+
 def _drop_case_twins(found: Gathered) -> int:
-    twins = find_twins({case.id: case_text(case) for case in _all_cases(found)})
+    twins = find_repeats({case.id: case_text(case) for case in _all_cases(found)})
     return _drop_cases(found, {t.name: f"repeats {t.original} ({t.similarity:.2f})" for t in twins})
+
+
+def _count_inexact(found: Gathered) -> dict[str, int]:
+    """What will be searched for repeats in a way that may miss one; nothing to say where all is exact."""
+    cases = sum(1 for _ in _all_cases(found))
+    rows = sum(len(found.rows.get(part, ())) for part in LEARNED)
+    many = sum(count for count in (cases, rows) if count > EXACT)
+    return {"texts searched by MinHash, which misses about one repeat in five hundred": many} if many else {}
 
 
 def _drop_row_twins(found: Gathered) -> int:
     texts = {row.id: f"{row.task}\n{row.read}" for part in ("valid", "train") for row in found.rows.get(part, ())}
-    return _drop_rows(found, {t.name: f"repeats {t.original} ({t.similarity:.2f})" for t in find_twins(texts)})
+    return _drop_rows(found, {t.name: f"repeats {t.original} ({t.similarity:.2f})" for t in find_repeats(texts)})
 
 
 def _drop_rows(found: Gathered, reasons: Mapping[str, str]) -> int:
@@ -129,6 +153,17 @@ def check_leaks(found: Gathered) -> dict[str, int]:
         "test cases looked for in training, none found": checked,
         "test cases of fewer than eight words, which this check cannot see": len(spoken) - checked,
     }
+
+
+def count_close(found: Gathered) -> dict[str, str]:
+    """Of each suite, the test cases suspiciously close to a training case: to be looked at, not removed."""
+
+    def tell(cases: Sequence[Case]) -> list[Told]:
+        return [Told(case.id, case.patient_id, case.spoken) for case in cases]
+
+    training = tell(found.cases.get("train", ()))
+    closeness = {suite: measure_closeness(tell(cases), training) for suite, cases in found.suites.items()}
+    return {f"closest to a training case, suite {suite}": str(close) for suite, close in closeness.items() if close}
 
 
 def check_patients(found: Gathered) -> int:

@@ -12,7 +12,8 @@ import numpy as np
 
 from prescreen.clinic.acuity import Acuity
 from prescreen.clinic.floor import WITHOUT_DRAFT
-from prescreen.evals.rate import Array, Measure, Statistic, bootstrap
+from prescreen.clinic.rates import Array, Statistic, bootstrap
+from prescreen.evals.rate import Measure
 
 BINS = 10
 COVERAGE = 0.8

@@ -11,7 +11,9 @@ from typing import NamedTuple
 import numpy as np
 
 from prescreen.clinic.acuity import Acuity
-from prescreen.evals.rate import Array, Measure, Rate, bootstrap
+from prescreen.clinic.agreement import weighted_kappa
+from prescreen.clinic.rates import Array, Rate, bootstrap
+from prescreen.evals.rate import Measure
 
 LEVELS = tuple(Acuity)
 COST_UNDER = (0.0, 2.0, 5.0, 10.0)  # by levels below what is accepted; fixed before any run was seen
@@ -98,20 +100,6 @@ def confusion(answers: Sequence[Answer]) -> Array:
         if answer.gold is not None:
             table[answer.gold.rank, -1 if answer.predicted is None else answer.predicted.rank] += 1
     return table
-
-
-def weighted_kappa(tables: Array) -> Array:
-    """Quadratic weighted kappa of stacked square tables; NaN where either rater is constant."""
-    levels = tables.shape[-1]
-    i, j = np.indices((levels, levels))
-    weights = (i - j) ** 2 / (levels - 1) ** 2
-    total = tables.sum(axis=(1, 2)).astype(float)
-    rows, columns = tables.sum(axis=2), tables.sum(axis=1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        expected = (rows[:, :, None] * columns[:, None, :] * weights).sum(axis=(1, 2)) / total
-        kappa = 1 - (tables * weights).sum(axis=(1, 2)) / expected
-    constant = ((rows > 0).sum(axis=1) < 2) | ((columns > 0).sum(axis=1) < 2)
-    return np.where(constant, np.nan, kappa)
 
 
 def macro_f1(tables: Array) -> Array:
