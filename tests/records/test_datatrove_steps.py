@@ -16,6 +16,7 @@ from prescreen.records.folder import plan_folder, read_unit
 from prescreen.records.intake import Intake
 from prescreen.records.record import Record
 from prescreen.records.rows import Terms, make_lines
+from prescreen.records.vault import Vault
 
 if importlib.util.find_spec("datatrove") is None or importlib.util.find_spec("loguru") is None:
     pytest.skip("NOT CHECKED: datatrove is not installed; pip install prescreen[scale]", allow_module_level=True)
@@ -99,6 +100,24 @@ def test_several_tasks_give_what_one_process_gives(tmp_path, tasks):
         assert (tmp_path / "out" / name).read_text().splitlines() == lines, name
         assert counts[name] == len(lines)
     assert "Quillfeather" not in "".join(line for lines in alone.values() for line in lines)
+
+
+def open_shared(folder: Path) -> Vault:
+    return Vault(folder / "vault", shared=True)
+
+
+def test_two_processes_share_one_sealed_table(tmp_path):
+    source = export(tmp_path / "export")
+    steps = [ReadUnits(str(source)), Deidentify(partial(open_shared, tmp_path), TERMS)]
+    steps.append(WriteLines(str(tmp_path / "shards")))
+    logs = str(tmp_path / "logs")
+    LocalPipelineExecutor(steps, tasks=4, workers=2, logging_dir=logs, start_method="spawn").run()
+    (tmp_path / "out").mkdir()
+    join_shards(tmp_path / "shards", tmp_path / "out")
+    with Vault(tmp_path / "vault") as vault:
+        alone = in_one_process(source, vault)
+    for name, lines in alone.items():
+        assert (tmp_path / "out" / name).read_text().splitlines() == lines, name
 
 
 def test_two_tasks_share_the_work_and_a_finished_task_is_not_done_again(tmp_path):

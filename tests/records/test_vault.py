@@ -2,6 +2,8 @@
 
 import sqlite3
 import stat
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 
 import pytest
 
@@ -58,6 +60,18 @@ def test_without_its_key_the_table_stays_shut(folder, tmp_path):
     (folder / "key").write_text("no key")
     with pytest.raises(GuardError, match="not a key of this program"):
         Vault(folder)
+
+
+def ask(folder):
+    with Vault(folder, shared=True) as vault:
+        return [vault.secret(f"p{n}") for n in range(40)], vault.label_file("one.json")
+
+
+def test_several_processes_draw_one_secret_for_one_patient(folder):
+    Vault(folder).save()
+    with ProcessPoolExecutor(4, get_context("spawn")) as pool:
+        answers = list(pool.map(ask, [folder] * 4))
+    assert all(answer == answers[0] for answer in answers) and len(set(answers[0][0])) == 40
 
 
 def test_a_changed_entry_is_noticed(folder):

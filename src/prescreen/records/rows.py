@@ -72,7 +72,7 @@ def _make(given: Given, terms: Terms, lines: Lines, counts: Counter[str]) -> Rej
         place=record.source.place,
         source=given.mark,
         reader=record.source.reader,
-        deid=VERSION,
+        deid=", ".join((VERSION, *done.detectors)),
         mode=done.mode,
         licence=terms.licence,
         basis=terms.basis,

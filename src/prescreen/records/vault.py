@@ -2,7 +2,7 @@
 
 A patient's secret is random, never made from the record (45 CFR 164.514(c)); what is looked up is a keyed hash of
 the export's key, what is stored is sealed with AES-256-GCM. Keep the key file on another medium than the table:
-either alone tells nothing. Knows no format and no rows. One process writes at a time.
+either alone tells nothing. Knows no format and no rows. One process writes unless it is shared.
 """
 
 import base64
@@ -43,9 +43,14 @@ class Entry(NamedTuple):
 
 
 class Vault:
-    """The table in a folder, opened with its key; both are made at the first use, if `new` allows it."""
+    """The table in a folder, opened with its key; both are made at the first use, if `new` allows it.
 
-    def __init__(self, folder: Path, key_file: Path | None = None, *, new: bool = True) -> None:
+    `shared`: several processes write at once, so each new entry is on the disk at once; needs a disk with locks.
+    """
+
+    def __init__(
+        self, folder: Path, key_file: Path | None = None, *, new: bool = True, shared: bool = False
+    ) -> None:
         try:
             from cryptography.hazmat.primitives.ciphers.aead import AESGCM
         except ModuleNotFoundError:
@@ -59,7 +64,7 @@ class Vault:
         self._look, seal = (hmac.digest(master, name, hashlib.sha256) for name in (b"look", b"seal"))
         self._seal = AESGCM(seal)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-        self._base = sqlite3.connect(path, timeout=60)
+        self._base = sqlite3.connect(path, timeout=60, isolation_level=None if shared else "DEFERRED")
         try:
             self._base.execute("PRAGMA secure_delete=ON")
             self._base.execute("PRAGMA cache_size=-1024")
@@ -83,13 +88,13 @@ class Vault:
     def secret(self, patient: str) -> bytes:
         """The patient's secret, drawn at the first meeting. `patient` is the export's own key."""
         look = self._name(b"patient", patient)
-        found = self._base.execute("SELECT sealed FROM patients WHERE look = ?", (look,)).fetchone()
-        if found:
-            return self._open(look, found[0]).secret
-        new = Entry(patient, draw_secret())
-        body = {"key": patient, "secret": base64.b64encode(new.secret).decode()}
-        self._base.execute("INSERT INTO patients VALUES(?, ?)", (look, self._close(look, body)))
-        return new.secret
+        query = "SELECT sealed FROM patients WHERE look = ?"
+        found = self._base.execute(query, (look,)).fetchone()
+        if not found:
+            body = {"key": patient, "secret": base64.b64encode(draw_secret()).decode()}
+            self._base.execute("INSERT OR IGNORE INTO patients VALUES(?, ?)", (look, self._close(look, body)))
+            found = self._base.execute(query, (look,)).fetchone()  # another process may have come first
+        return self._open(look, found[0]).secret
 
     def mark(self, patient: str, sha256: str) -> str:
         """What stands in rows for a record's hash, which would confirm a guess at its contents."""
