@@ -1,4 +1,4 @@
-"""The verbs by which a clinic's records are kept: look, sign, sample, files, withdraw, trace.
+"""The verbs by which a clinic's records are kept: look, sign, sample, doubts, kappa, files, withdraw, trace.
 
 Knows typer; the work is done elsewhere. Everything heavy is imported inside the verb that needs it.
 """
@@ -87,6 +87,42 @@ def sample(
     from prescreen.records.audit import write_sheet
 
     print(f"read every row and answer it: {write_sheet(run, bound=bound, allowed=allowed)}")
+
+
+@records.command()
+def doubts(
+    cases: Annotated[Path, typer.Argument(metavar="CASES.jsonl", help="Labelled cases, e.g. of an import's run.")],
+    out: Annotated[Path, typer.Option(help="The sheet; its key is written beside it.")],
+    each: Annotated[int, typer.Option(min=1, help="Doubtful cases, and cases by chance, of each level.")] = 25,
+) -> None:
+    """Write a blind sheet for a second rater: the labels most likely wrong, and as many drawn by chance."""
+    from prescreen.data.doubts import find_contradictions, rank_doubts
+    from prescreen.data.label_sheet import key_path, write_label_sheet
+    from prescreen.records.written import read_cases
+
+    labelled = [case for case in read_cases(cases) if case.label is not None]
+    torn = list(find_contradictions(labelled))
+    lines = write_label_sheet(out, labelled, rank_doubts(labelled), each)
+    print(f"{lines} of {len(labelled)} cases are in {out}; keep {key_path(out)} from the rater")
+    print(f"pairs that say nearly the same at levels two or more apart: {len(torn)}")
+    for pair in torn[:10]:
+        print(f"  {pair.low} and {pair.high}: {pair.apart} levels, {pair.num_words} words")
+
+
+@records.command()
+def kappa(
+    sheet: Annotated[Path, typer.Argument(metavar="SHEET", help="The sheet as the second rater returned it.")],
+) -> None:
+    """Say how far two raters agree, with intervals, and where the labels look wrong."""
+    from prescreen.data.label_sheet import key_path, read_label_sheet
+
+    audit = read_label_sheet(sheet, key_path(sheet))
+    print(f"kappa {audit.kappa}, quadratic weighted {audit.weighted}; same level {audit.same}; empty {audit.empty}")
+    for level, rate in audit.by_level.items():
+        print(f"  {level.value:<10} agreed {rate}")
+    print(f"doubtful labels that the second rater levels otherwise: {audit.doubtful}")
+    for case in audit.differs[:20]:
+        print(f"  {case.case_id}  label {case.given.value}, second {case.second.value} ({case.drawn})")
 
 
 @records.command()

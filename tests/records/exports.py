@@ -6,6 +6,7 @@ the export's texts, for a search through whatever was made of it.
 
 import json
 import random
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -127,3 +128,18 @@ def write_export(folder: Path, patients: int, seed: int = 0) -> list[Person]:
         for handle in handles.values():
             handle.close()
     return people
+
+
+def marks_of(people: list[Person]) -> list[str]:
+    """What a search looks for: letters and digits alone, however they are parted."""
+    return [re.sub(r"[^a-z0-9]", "", mark.lower()) for person in people for mark in person.marks]
+
+
+def find_marks(marks: list[str], folder: Path) -> list[tuple[Path, str]]:
+    """Files below a folder in whose bytes or name a mark stands."""
+    found = []
+    for path in folder.rglob("*"):
+        if path.is_file():
+            text = re.sub(r"[^a-z0-9]", "", (path.name + path.read_bytes().decode("latin-1")).lower())
+            found += [(path, mark) for mark in marks if mark in text]
+    return found

@@ -3,7 +3,6 @@
 import json
 import os
 import random
-import re
 import signal
 import subprocess
 import sys
@@ -17,7 +16,7 @@ from prescreen.errors import RecipeError
 from prescreen.pipeline import load_steps, run_steps
 from prescreen.records import build
 from prescreen.records.vault import Vault
-from records.exports import write_export
+from records.exports import find_marks, marks_of, write_export
 
 
 def write_recipe(tmp_path, folder="import", **more):
@@ -98,21 +97,6 @@ def test_an_unreadable_file_is_a_reject_and_the_rest_comes_in(tmp_path):
     run, files = bring_in(tmp_path, mappings={"*": "guess"})
     assert run.metrics["cases"] == 3 and len(files["rejects"]) == 2
     assert "Brimstone" not in json.dumps(files) + json.dumps(run.manifest)
-
-
-def marks_of(people):
-    """Every spelling a search should try: as written, and the letters and digits alone."""
-    return [re.sub(r"[^a-z0-9]", "", mark.lower()) for person in people for mark in person.marks]
-
-
-def find_marks(marks, folder):
-    """Files below a folder in whose bytes or name a mark stands."""
-    found = []
-    for path in folder.rglob("*"):
-        if path.is_file():
-            text = re.sub(r"[^a-z0-9]", "", (path.name + path.read_bytes().decode("latin-1")).lower())
-            found += [(path, mark) for mark in marks if mark in text]
-    return found
 
 
 def test_no_identifier_stands_in_anything_that_was_written(tmp_path, monkeypatch, capfd, caplog):
