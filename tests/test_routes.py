@@ -26,6 +26,7 @@ def write_other(folder: Path, people, form: str) -> None:
             for one in people:
                 said = f"{one.first} {one.last} of {one.street} rang from {one.phone}: chest pain since noon"
                 writer.writerow([one.mrn, f"{one.first} {one.last}", one.phone, one.street, one.born, said, "2"])
+            writer.writerow([people[0].mrn, people[0].last, *"too many cells in a row"])
     elif form == "hl7":
         messages = []
         for number, one in enumerate(people):
