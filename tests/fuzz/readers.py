@@ -1,9 +1,9 @@
 """Coverage-guided fuzzing of the readers with atheris, outside the default tests; the package is not in the lock.
 
-    PYTHONPATH=src:tests python tests/fuzz/readers.py fhir -max_total_time=120     # fhir, ndjson, hl7v2, table, transcript
+    PYTHONPATH=src:tests python tests/fuzz/readers.py fhir -max_total_time=120
 
-Whatever the bytes, a reader gives records and rejects: an exception is a crash, and a reject that quotes 12 bytes or
-more of the file is one too. What follows the reader's name goes to libFuzzer.
+The first word is fhir, ndjson, hl7v2, table, transcript or chat; what follows goes to libFuzzer. Whatever the bytes,
+a reader gives records and rejects: an exception is a crash, and so is a reject that quotes 12 bytes of the file.
 """
 
 import re
@@ -35,7 +35,8 @@ SEEDS = {
     b'"period":{"start":"2025-01-01"},"reasonCode":[{"text":"cough"}]}}]}',
     "ndjson": b'{"resourceType":"Patient","id":"p","birthDate":"1980-01-01"}\n{"resourceType":"Encounter","id":"e",'
     b'"subject":{"reference":"Patient/p"},"status":"finished"}\n',
-    "hl7v2": b"MSH|^~\\&|A|B|C|D|202503011200||ADT^A04|m|P|2.5\rPID|1||77||Doe^Jo||19800101|F\rPV1|1|E\rPV2|||^cough\r",
+    "hl7v2": b"MSH|^~\\&|A|B|C|D|202503011200||ADT^A04|m|P|2.5\rPID|1||77||Doe^Jo||19800101|F\r"
+    b"PV1|1|E\rPV2|||^cough\r",
     "table": b"patient id,age,sex,chief complaint,esi\n1,44,F,cough,3\n2,31,M,rash,4\n",
     "transcript": b'[{"symptoms":"cough","history":"asthma","triage_priority":"Low"}]',
     "chat": b"WEBVTT\n\n00:00.000 --> 00:02.000\n<v Doctor>Hello\n\n00:02.000 --> 00:04.000\n<v Patient>I cough\n",
