@@ -2,7 +2,7 @@
 
     PYTHONPATH=src:tests python tests/fuzz/readers.py fhir -max_total_time=120
 
-The first word is fhir, ndjson, hl7v2, table, transcript or chat; what follows goes to libFuzzer. Whatever the bytes,
+First comes fhir, ndjson, hl7v2, table, transcript or chat; what follows goes to libFuzzer. Whatever the bytes,
 a reader gives records and rejects: an exception is a crash, and so is a reject that quotes 12 bytes of the file.
 """
 

@@ -26,6 +26,7 @@ from prescreen.errors import RecipeError, RunError
 from prescreen.progress import show_progress
 from prescreen.records.columns import TableMapping, read_mapping
 from prescreen.records.deid.replace import Mode
+from prescreen.records.deid.taggers import load_detectors
 from prescreen.records.folder import Plan, count_contacts, matches, plan_folder, read_unit
 from prescreen.records.intake import Intake
 from prescreen.records.journal import Journal
@@ -56,6 +57,9 @@ class RecordsRecipe(Recipe):
     )
     skip: tuple[str, ...] = Field((), description="files to leave aside, by name below the source (with * and ?)")
     speakers: dict[str, str] = Field({}, description="speakers of transcripts, such as {Dr Such: assistant}")
+    detectors: tuple[str, ...] = Field(
+        (), description="further finders of names: spacy, presidio, or the folder of a token classifier"
+    )
     measured: NonNegativeInt = Field(400, description="plantings a class to measure recall with; 0: none")
     processes: PositiveInt = Field(2, description="how many de-identify side by side")
 
@@ -72,7 +76,8 @@ def main(recipe: RecordsRecipe, run: Run) -> None:
     """Import everything below the source."""
     plan = plan_folder(recipe.source, recipe.skip)
     mappings = find_mappings(recipe, plan)
-    terms = Terms(recipe.mode, recipe.licence, recipe.basis)
+    terms = Terms(recipe.mode, recipe.licence, recipe.basis, recipe.detectors)
+    load_detectors(terms.detectors)  # a missing package or folder is said before anything is read
     sizes = [count_contacts(unit) for unit in plan.units]
     with (
         Vault(recipe.vault, recipe.key) as vault,
@@ -96,7 +101,7 @@ def main(recipe: RecordsRecipe, run: Run) -> None:
         counts = dict(sorted(journal.counts.items()))
         outputs = journal.finish()
         again = read_again(recipe, plan, mappings, vault) if recipe.measured else ()
-        outputs.append(report_residue(run.folder, terms, counts, again, recipe.measured, (), recipe.seed))
+        outputs.append(report_residue(run.folder, terms, counts, again, recipe.measured, recipe.seed))
     files = sum(len(unit.files) for unit in plan.units)
     run.finish(outputs, {"files read": files, "files no reader takes": unread, **counts})
 

@@ -11,7 +11,7 @@ from prescreen.custody import REAL
 from prescreen.records.anonymity import measure_anonymity
 from prescreen.records.audit import write_sheet
 from prescreen.records.blindfold import draw_records, measure_blindfold
-from prescreen.records.deid.spans import Detector
+from prescreen.records.deid.taggers import load_detectors
 from prescreen.records.planted import measure_planted
 from prescreen.records.record import Record
 from prescreen.records.risk_page import Risk, group_reasons, save_risk, write_risk_page
@@ -27,10 +27,10 @@ def report_residue(
     counts: Mapping[str, int],
     records: Iterable[Record],
     measured: int,
-    detectors: tuple[Detector, ...],
     seed: int,
 ) -> Path:
     """Write figures and page, and of real records the sheet; `measured` records or plantings a class, 0: none."""
+    detectors = load_detectors(terms.detectors)
     sample = draw_records(records, 2 * measured, seed) if measured else []
     reasons = [line["reason"] for line in read_jsonl(folder / "rejects.jsonl")]
     refused = group_reasons(reason for reason in reasons if REFUSED.match(reason))
@@ -44,6 +44,7 @@ def report_residue(
         taken={name.removeprefix("taken out: "): n for name, n in counts.items() if name.startswith("taken out: ")},
         blindfold=measure_blindfold(sample, detectors, most=2 * measured, seed=seed) if sample else None,
         planted=measure_planted(sample, detectors, per_class=measured, seed=seed) if sample else None,
+        detectors=tuple(detector.name for detector in detectors),
         anonymity=measure_anonymity(folder) if counts.get("cases") else None,
     )
     figures = save_risk(folder, risk)

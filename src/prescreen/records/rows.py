@@ -12,6 +12,7 @@ from prescreen.custody import Custody
 from prescreen.errors import InputError
 from prescreen.records.deid.deidentify import deidentify
 from prescreen.records.deid.replace import Mode
+from prescreen.records.deid.taggers import load_detectors
 from prescreen.records.record import Outcome, Record, Reject
 from prescreen.records.written import CaseOutcome
 
@@ -25,6 +26,7 @@ class Terms(NamedTuple):
     mode: Mode
     licence: str
     basis: str
+    detectors: tuple[str, ...] = ()  # beside the default ones, as load_detectors names them
 
 
 class Given(NamedTuple):
@@ -61,7 +63,9 @@ def make_lines(batch: Sequence[Given | Reject], terms: Terms) -> Lines:
 
 def _make(given: Given, terms: Terms, lines: Lines, counts: Counter[str]) -> Reject | None:
     record = given.record
-    done = deidentify(record, given.secret, terms.mode, licence=terms.licence)
+    done = deidentify(
+        record, given.secret, terms.mode, detectors=load_detectors(terms.detectors), licence=terms.licence
+    )
     if isinstance(done, Reject):
         return done._replace(file=given.file)
     case = _label(done.case, done.outcome, record)

@@ -19,6 +19,7 @@ from prescreen.records.deid.lexicon import gather_words
 from prescreen.records.deid.spans import Detector, Kind, Span, fold
 from prescreen.records.deid.vocabulary import Word, is_eponym, list_words
 from prescreen.records.deid.wordlists import is_medical, is_safe, load_lists
+from prescreen.run import hash_file
 
 MODELS: Final = (
     "en_core_web_lg",
@@ -175,6 +176,41 @@ def load_presidio() -> Tagger:
         return [Entity(one.start, one.end, one.entity_type) for one in found]
 
     return Tagger(recognise, f"presidio {version('presidio-analyzer')} {folder.parent.name}")
+
+
+MEANINGS: Final = (
+    (re.compile(r"person|name|patient|doctor|staff|first|last", re.I), "PERSON"),
+    (re.compile(r"loc|address|city|street|hospital|zip|postal|gpe|fac", re.I), "LOC"),
+    (re.compile(r"org|employer", re.I), "ORG"),
+    (re.compile(r"phone|fax", re.I), "PHONE_NUMBER"),
+    (re.compile(r"account|iban|card", re.I), "IBAN_CODE"),
+    (re.compile(r"ssn|id|mrn|record", re.I), "UK_NHS"),
+)  # what a classifier's own label says, the first that fits; its dates are not taken
+
+
+def load_classifier(folder: Path) -> Tagger:
+    """A clinic's own token classifier from a folder on disk."""
+    from prescreen.model.entities import TokenClassifier
+
+    model = TokenClassifier(folder)
+
+    def recognise(text: str) -> list[Entity]:
+        named = ((found, name_label(found.label)) for found in model.find(text))
+        return [Entity(found.start, found.end, label) for found, label in named if label]
+
+    return Tagger(recognise, f"classifier {folder.name} {hash_file(folder / 'config.json')[:8]}")
+
+
+def name_label(label: str) -> str:
+    """A classifier's label as one that is known here; empty where nobody can be told by it."""
+    return next((name for meaning, name in MEANINGS if meaning.search(label)), "")
+
+
+@cache
+def load_detectors(names: tuple[str, ...]) -> tuple[Detector, ...]:
+    """The default detectors, then those named: `spacy`, `presidio` or the folder of a token classifier."""
+    named = {"spacy": load_spacy, "presidio": load_presidio}
+    return (*default_detectors(), *(named[n]() if n in named else load_classifier(Path(n)) for n in names))
 
 
 @cache
