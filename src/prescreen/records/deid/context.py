@@ -16,8 +16,10 @@ from typing import Final, NamedTuple
 from prescreen.records.deid.dates import MONTHS
 from prescreen.records.deid.lexicon import gather_words
 from prescreen.records.deid.spans import Span
-from prescreen.records.deid.vocabulary import Word, is_eponym, list_words
+from prescreen.records.deid.terms import is_spanish
+from prescreen.records.deid.vocabulary import is_eponym, speaks_spanish
 from prescreen.records.deid.wordlists import is_dictionary, is_medical, is_safe, load_lists
+from prescreen.records.deid.words import Word, is_careful, is_shouting, list_words
 
 TABLE: Final = Path(__file__).with_name("context.json")
 EDGE: Final = "^"
@@ -50,6 +52,7 @@ class Tokens(NamedTuple):
     lows: list[str]
     classes: list[str]
     at: list[int]
+    careful: bool  # the writer minds capitals
 
 
 def list_tokens(text: str, words: list[Word]) -> Tokens:
@@ -65,7 +68,8 @@ def list_tokens(text: str, words: list[Word]) -> Tokens:
         classes.append(classify(word.low))
         end = word.end
     tail = ["#" if sign[0].isdigit() else sign for sign in _TOKEN.findall(text[end:])]
-    return Tokens([*lows, *tail, *[EDGE] * REACH], [*classes, *["sign"] * len(tail), *[EDGE] * REACH], at)
+    return Tokens([*lows, *tail, *[EDGE] * REACH], [*classes, *["sign"] * len(tail), *[EDGE] * REACH], at,
+                  is_careful(words))  # fmt: skip
 
 
 @cache
@@ -101,7 +105,7 @@ def classify_own(low: str) -> str:
 def list_candidates(text: str, words: list[Word]) -> list[int]:
     """Numbers of the words that could be names."""
     lists, gathered = load_lists(), gather_words()
-    shouting = is_shouting(text)
+    shouting, spanish = is_shouting(text), speaks_spanish(words)
     return [
         number
         for number, word in enumerate(words)
@@ -115,6 +119,7 @@ def list_candidates(text: str, words: list[Word]) -> list[int]:
         and word.low not in MONTHS
         and not is_medical(word.low)
         and not (word.first and is_dictionary(word.low))  # a heading
+        and not (spanish and word.low not in gathered.census and is_spanish(word.low))
         and not is_eponym(words, number, text)
     ]
 
@@ -123,6 +128,7 @@ def list_features(number: int, words: list[Word], tokens: Tokens, shouting: bool
     """What weighs for or against one word."""
     word, at, lists = words[number], tokens.at[number], load_lists()
     case = "shout" if shouting else word.case + ("1" if word.first else "")
+    case = "soft" if case == "lower" and tokens.careful else case
     own = classify_own(word.low)
     yield f"own {own} {case}"
     yield f"own {own}"
@@ -148,11 +154,6 @@ def weigh(features: Iterable[str], table: Table) -> float:
     """The sum; 0 is as likely a name as not among the sentences the table was fitted to."""
     known = table.features
     return table.constant + fsum(known[name] for name in features if name in known)
-
-
-def is_shouting(text: str) -> bool:
-    """Whether the text is mostly capitals."""
-    return sum(c.isupper() for c in text) > sum(c.islower() for c in text)
 
 
 class ContextDetector:

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from prescreen.config import read_yaml
-from prescreen.records.deid.lexicon import gather_words, is_english
+from prescreen.records.deid.lexicon import gather_words
 from prescreen.records.deid.spans import fold
+from prescreen.records.deid.terms import is_english
 
 _FOLDER: Final = Path(__file__).parent
 _MEDICAL: Final = re.compile(
@@ -66,6 +67,10 @@ class Lists(NamedTuple):
     function_names: frozenset[str]
     plain: frozenset[str]
     generic: frozenset[str]
+    spanish: frozenset[str]  # words that tell a Spanish text
+    nouns: frozenset[str]  # clinical nouns that make a name before them clinical
+    things: frozenset[str]  # what a person may have as well: fever, test, brace
+    devices: frozenset[str]  # of those the things one can hold
 
 
 @cache
@@ -83,7 +88,8 @@ def load_lists() -> Lists:
         gathered.clinical, gathered.common, kept, stops, gathered.names - kept,
         split(epo["always"]), split(epo["context"]), split(epo["sense"]),
         split(table["titles"]), split(table["given"]), split(table["function_names"]),
-        split(table["plain"]), split(table["generic"]),
+        split(table["plain"]), split(table["generic"]), split(table["telling"]), split(table["heads"]["nouns"]),
+        split(table["heads"]["things"]) | split(table["heads"]["devices"]), split(table["heads"]["devices"]),
     )  # fmt: skip
 
 
@@ -97,6 +103,9 @@ def is_safe(low: str) -> bool:
         return head in lists.kept or _listed(head, lists)
     if low in lists.names:
         return False
+    terms = gather_words().terms
+    if low in terms.modern or low in terms.words:
+        return True
     if len(low) > 6 and (_MEDICAL.search(low) or (len(low) > 7 and _ENGLISH.search(low))):
         return True
     if len(low) < 5:
