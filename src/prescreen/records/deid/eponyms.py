@@ -15,7 +15,7 @@ from prescreen.records.deid.wordlists import is_safe, load_lists
 REACH: Final = 3  # a clinical noun this many words on; the words between are part of the name
 _PERSON: Final = re.compile(
     r"(?:\b(?:name|names|surname|forename|named|called|am|i'm|im|this is|name is|it's|llamo|llama|soy|by|dear|hi|hello"
-    r"|hey|thanks|regards|wishes|signed|nok|kin|patient|client|told|asked|informed|spoke to|from|with)\b[:,]?"
+    r"|hey|thanks|regards|wishes|signed|nok|kin|patient|client|told|asked|informed|spoke to)\b[:,]?"
     r"|\b(?:mrs?|ms|miss|dr|prof|nurse|sister|sra?|dra?|mx)\.?)\s*$"
 )
 _SAYS: Final = re.compile(
@@ -23,7 +23,7 @@ _SAYS: Final = re.compile(
     r"|attended|lives)\b"
 )
 DOSE: Final = re.compile(
-    r",?\s+\d+(?:[.,]\d+)?\s?(?:mg|mcg|micrograms?|g|ml|units?|iu|%|puffs?|tabs?)\b"
+    r",?\s+\d+(?:[.,]\d+)?\s?(?:mg|mcg|micrograms?|g|ml|units?|iu|%|puffs?|tabs?|mm|cm|mmol)\b"
     r"|\s+(?:tablets?|tabs|capsules?|sachets?|inhaler|nebules?|ointment|cream|gel|syrup|infusion|eye ?drops|nasal spray"
     r"|bd|tds|qds|bid|tid|qid|nocte|prn)\b", re.I,
 )  # fmt: skip
@@ -31,6 +31,7 @@ _TAKES: Final = re.compile(
     r"\b(?:prescribed|allerg(?:y|ic) to|alergic[oa] a|intoleran(?:t|ce) (?:of|to)|started on|commenced on|course of|dose of"
     r"|doses of|tablets? of|mg of|ml of)\s+$"
 )
+_ALONE: Final = re.compile(r"'s\s*(?:[.,;:)\n]|$|(?:diagnosed|negative|positive|neg|pos)\b)")
 _STAFF: Final = re.compile(r"\s+(?:clinic|results?|came|was|is|nurse|unit|ward)\b")
 
 
@@ -43,7 +44,7 @@ def is_eponym(words: list[Word], number: int, text: str) -> bool:
         return True
     if word.low in lists.kept or len(word.low) < 3:
         return False
-    clinical = _in_phrase(words, number, text) or _before_noun(words, number, text)
+    clinical = _in_phrase(words, number, text) or _before_noun(words, number, text) or _is_possessive(word, text)
     gathered = gather_words()
     if not clinical and word.low not in lists.names and word.low not in gathered.usual_names:
         clinical = word.low in gathered.terms.words or bool(
@@ -69,18 +70,30 @@ def _is_person(word: Word, text: str) -> bool:
     return bool(_PERSON.search(before) or _SAYS.match(fold(text[word.end : word.end + 14])))
 
 
+def _is_possessive(word: Word, text: str) -> bool:
+    """Whether a name of a disease stands in the possessive and nothing is possessed: known Felty's, on methotrexate."""
+    lists, gathered = load_lists(), gather_words()
+    if word.low in gathered.given or text[word.start - 1 : word.start] == "-" or not _ALONE.match(fold(text[word.end - 2 : word.end + 12])):
+        return False
+    known = word.low in gathered.terms.words or any((word.low, noun) in gathered.terms.pairs for noun in lists.nouns)
+    return known or (word.low not in gathered.census and text[word.end :].lstrip().lower()[:3] in ("neg", "pos"))
+
+
 def _joins(text: str, left: Word, right: Word) -> bool:
     return text[left.end : right.start] in (" ", "-", "' ", "’ ")
 
 
 def _in_phrase(words: list[Word], number: int, text: str) -> bool:
     """Whether the word and its neighbour stand side by side in a term; of two names a third word or a hyphen decides."""
-    gathered, word = gather_words(), words[number]
+    lists, gathered = load_lists(), gather_words()
     pairs, names = gathered.terms.pairs, gathered.census
     for left in (number - 1, number):
         if left < 0 or left + 1 >= len(words):
             continue
         one, two = words[left], words[left + 1]
+        other = two if left == number else one
+        if text[one.end : two.start] == "-" and other.low in lists.eponyms and other.low not in lists.names:
+            return True
         if (one.low, two.low) not in pairs or not _joins(text, one, two):
             continue
         if text[one.end] == "-" or one.low not in names or two.low not in names:
@@ -103,8 +116,11 @@ def _before_noun(words: list[Word], number: int, text: str) -> bool:
             if _STAFF.match(fold(text[words[last + 1].end : words[last + 1].end + 12])):
                 return False
             owner = word.low in gathered.given or word.low in lists.given
-            return not owner or (word.case == "capital" and low in lists.devices and text[word.end] == " "
-                                 and not text[word.start : word.end].endswith("s"))  # fmt: skip
+            held = word.case == "capital" and low in lists.devices and fold(text[word.end - 2 : word.end]) != "'s"
+            return not owner or held
+        further = words[last + 2].low if last + 2 < len(words) else ""
+        if low in lists.clinical and further in lists.scales and word.low not in gathered.given:
+            return True
         if words[last + 1].case == "lower" and (is_safe(low) or word.case != "lower"):
             return False
         last += 1

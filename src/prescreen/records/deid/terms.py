@@ -26,6 +26,7 @@ SOURCES: Final = (
     ("drug_named_entity_recognition", "drug_ner_dictionary.pkl.bz2", "drug_variant_to_canonical", 5),
 )  # package, file, table, and the least letters of a word: shorter ones are codes
 LONGEST: Final = 6  # words of a phrase; longer ones are chemistry
+USED: Final = 100  # the count from which a word is in use; the least is 50
 _WORD: Final = re.compile(r"[^\W\d_]+")
 _CAPITAL: Final = re.compile(rb" [A-Z][a-z]{2,}")
 _PLAIN: Final = re.compile(r"[a-z]{4,}")
@@ -50,6 +51,7 @@ class Terms(NamedTuple):
     words: frozenset[str]
     pairs: frozenset[tuple[str, str]]  # at least one of the two is no word above: a name, mostly
     modern: frozenset[str]  # English words no census knows
+    spoken: frozenset[str]  # words in use that no census knows: enough in lower case or where a sentence opens
 
 
 def is_english(word: str, english: frozenset[str]) -> bool:
@@ -124,7 +126,9 @@ def gather_terms(names: AbstractSet[str], english: AbstractSet[str], stops: Abst
         and ranks.get(f" {word}".encode(), most) <= ranks.get(f" {word.capitalize()}".encode(), most)
         and (f" {word}".encode() in ranks or is_english(word, english))
     }
-    return Terms(frozenset(words), frozenset(pairs), frozenset(modern))
+    unfit = names | foreign
+    spoken = {w for w, n in spelling.items() if n >= USED and _PLAIN.fullmatch(w) and w not in unfit}
+    return Terms(frozenset(words), frozenset(pairs), frozenset(modern), frozenset(spoken))
 
 
 @cache

@@ -72,6 +72,8 @@ def _suspect(number: int, words: list[Word], text: str, manner: Manner) -> bool:
     if word.first:
         if safe:
             return named and bool(_VERB.match(fold(text[word.end : word.end + 12])))
+        if not named and is_dictionary(low) and is_english(low, gather_words().english):
+            return False
         return size > 2 and not (size > 5 and is_typing_error(low))
     if safe and not named:
         beside = [words[n].case for n in (number - 1, number + 1) if 0 <= n < len(words)]

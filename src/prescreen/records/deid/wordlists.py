@@ -71,6 +71,7 @@ class Lists(NamedTuple):
     nouns: frozenset[str]  # clinical nouns that make a name before them clinical
     things: frozenset[str]  # what a person may have as well: fever, test, brace
     devices: frozenset[str]  # of those the things one can hold
+    scales: frozenset[str]  # after a clinical word: Abbey pain score
 
 
 @cache
@@ -83,13 +84,15 @@ def load_lists() -> Lists:
 
     kept = split(" ".join(table["kept"].values()))
     stops = split(table["kept"]["function"])
+    titles = split(table["titles"])
     epo = table["eponyms"]
     return Lists(
-        gathered.clinical, gathered.common, kept, stops, gathered.names - kept,
+        gathered.clinical, gathered.common, kept, stops, gathered.names - kept - titles,
         split(epo["always"]), split(epo["context"]), split(epo["sense"]),
-        split(table["titles"]), split(table["given"]), split(table["function_names"]),
+        titles, split(table["given"]), split(table["function_names"]),
         split(table["plain"]), split(table["generic"]), split(table["telling"]), split(table["heads"]["nouns"]),
         split(table["heads"]["things"]) | split(table["heads"]["devices"]), split(table["heads"]["devices"]),
+        split(table["heads"]["scales"]),
     )  # fmt: skip
 
 
@@ -126,6 +129,8 @@ def is_safe(low: str) -> bool:
 def is_dictionary(low: str) -> bool:
     """Whether a rare word is in the dictionary and no census knows it: enough where it is written in lower case."""
     gathered = gather_words()
+    if low in gathered.terms.spoken:
+        return True
     return len(low) > 5 and low not in gathered.census and is_english(low, gathered.english)
 
 
