@@ -132,6 +132,7 @@ def list_features(number: int, words: list[Word], tokens: Tokens, shouting: bool
     own = classify_own(word.low)
     yield f"own {own} {case}"
     yield f"own {own}"
+    yield f"used {len(str(gather_words().terms.counts.get(word.low, 0)))} {case}"
     yield f"list {word.low in lists.function_names}"
     yield f"tail {'verbal' if _VERBAL.search(word.low) else 's' if word.low.endswith('s') else ''}"
     lows, classes = tokens.lows, tokens.classes

@@ -47,7 +47,7 @@ def is_eponym(words: list[Word], number: int, text: str) -> bool:
     clinical = _in_phrase(words, number, text) or _before_noun(words, number, text) or _is_possessive(word, text)
     gathered = gather_words()
     if not clinical and word.low not in lists.names and word.low not in gathered.usual_names:
-        clinical = word.low in gathered.terms.words or bool(
+        clinical = word.low in gathered.terms.technical or bool(
             DOSE.match(text, word.end) or _TAKES.search(fold(text[max(0, word.start - 20) : word.start]))
         )
     return clinical and not _is_person(word, text)
@@ -75,7 +75,7 @@ def _is_possessive(word: Word, text: str) -> bool:
     lists, gathered = load_lists(), gather_words()
     if word.low in gathered.given or text[word.start - 1 : word.start] == "-" or not _ALONE.match(fold(text[word.end - 2 : word.end + 12])):
         return False
-    known = word.low in gathered.terms.words or any((word.low, noun) in gathered.terms.pairs for noun in lists.nouns)
+    known = word.low in gathered.terms.technical or any((word.low, noun) in gathered.terms.pairs for noun in lists.nouns)
     return known or (word.low not in gathered.census and text[word.end :].lstrip().lower()[:3] in ("neg", "pos"))
 
 

@@ -26,6 +26,7 @@ SOURCES: Final = (
     ("drug_named_entity_recognition", "drug_ner_dictionary.pkl.bz2", "drug_variant_to_canonical", 5),
 )  # package, file, table, and the least letters of a word: shorter ones are codes
 LONGEST: Final = 6  # words of a phrase; longer ones are chemistry
+COMMON: Final = 1000
 USED: Final = 100  # the count from which a word is in use; the least is 50
 _WORD: Final = re.compile(r"[^\W\d_]+")
 _CAPITAL: Final = re.compile(rb" [A-Z][a-z]{2,}")
@@ -49,9 +50,11 @@ class Terms(NamedTuple):
     """Folded words and pairs of words that stand side by side in a term."""
 
     words: frozenset[str]
+    technical: frozenset[str]  # of those the ones that are no plural of a name: clinical in any letter case
     pairs: frozenset[tuple[str, str]]  # at least one of the two is no word above: a name, mostly
     modern: frozenset[str]  # English words no census knows
     spoken: frozenset[str]  # words in use that no census knows: enough in lower case or where a sentence opens
+    counts: Mapping[str, int]  # of names that are words in common use
 
 
 def is_english(word: str, english: frozenset[str]) -> bool:
@@ -128,7 +131,11 @@ def gather_terms(names: AbstractSet[str], english: AbstractSet[str], stops: Abst
     }
     unfit = names | foreign
     spoken = {w for w, n in spelling.items() if n >= USED and _PLAIN.fullmatch(w) and w not in unfit}
-    return Terms(frozenset(words), frozenset(pairs), frozenset(modern), frozenset(spoken))
+    technical = {word for word in words if word.removesuffix("s") not in names}
+    counts = {word: count for word, count in spelling.items() if count >= COMMON and word in names}
+    return Terms(
+        frozenset(words), frozenset(technical), frozenset(pairs), frozenset(modern), frozenset(spoken), counts
+    )
 
 
 @cache
