@@ -32,6 +32,12 @@ _TAKES: Final = re.compile(
     r"|doses of|tablets? of|mg of|ml of)\s+$"
 )
 _ALONE: Final = re.compile(r"'s\s*(?:[.,;:)\n]|$|(?:diagnosed|negative|positive|neg|pos)\b)")
+_MEDS: Final = re.compile(
+    r"(?:^|[\n.;(])\s*(?:current )?(?:meds?|medications?|drugs?|dh|ttos?|rx|allerg(?:y|ies)|allergic to|medicacion|tratamiento"
+    r"|alergias?)\s*:(?P<list>[^.\n;:]{0,100})$"
+)
+_OTHER: Final = re.compile(r"\b(?:by|per|dr|mrs?|ms|nurse|nok|with|from|told|name|contact)\b")
+_GRADED: Final = re.compile(r"\s+(?:II|III|[IV]{1,3}[AB])\b", re.I)
 _STAFF: Final = re.compile(r"\s+(?:clinic|results?|came|was|is|nurse|unit|ward)\b")
 
 
@@ -47,9 +53,12 @@ def is_eponym(words: list[Word], number: int, text: str) -> bool:
     clinical = _in_phrase(words, number, text) or _before_noun(words, number, text) or _is_possessive(word, text)
     gathered = gather_words()
     if not clinical and word.low not in lists.names and word.low not in gathered.usual_names:
+        before = fold(text[max(0, word.start - 120) : word.start])
         clinical = word.low in gathered.terms.technical or bool(
-            DOSE.match(text, word.end) or _TAKES.search(fold(text[max(0, word.start - 20) : word.start]))
+            DOSE.match(text, word.end) or _TAKES.search(before) or _is_graded(words, number, text)
         )
+        if not clinical and (line := _MEDS.search(before)):
+            clinical = word.low not in gathered.census and not _OTHER.search(line["list"])
     return clinical and not _is_person(word, text)
 
 
@@ -77,6 +86,12 @@ def _is_possessive(word: Word, text: str) -> bool:
         return False
     known = word.low in gathered.terms.technical or any((word.low, noun) in gathered.terms.pairs for noun in lists.nouns)
     return known or (word.low not in gathered.census and text[word.end :].lstrip().lower()[:3] in ("neg", "pos"))
+
+
+def _is_graded(words: list[Word], number: int, text: str) -> bool:
+    """Whether a Roman numeral or a stage follows a word no census knows: Mobitz II."""
+    word = words[number]
+    return word.low not in gather_words().census and _GRADED.match(text, word.end) is not None
 
 
 def _joins(text: str, left: Word, right: Word) -> bool:
