@@ -171,7 +171,7 @@ def say(title: str, score: Score) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--write", action="store_true")
-    parser.add_argument("--least", type=float, nargs="+", default=[-0.5])
+    parser.add_argument("--least", type=float, nargs="+", default=[-0.7])
     parser.add_argument("--strength", type=float, default=0.15)
     parser.add_argument("--sets", nargs="+", default=list(SETS))
     options = parser.parse_args()

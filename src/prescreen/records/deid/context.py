@@ -24,6 +24,7 @@ from prescreen.records.deid.words import Word, is_careful, is_shouting, list_wor
 TABLE: Final = Path(__file__).with_name("context.json")
 EDGE: Final = "^"
 RARE: Final = 0.75  # by how much more a word must be like a name when the census has it rarely; twice: not at all
+SOFT: Final = 1.0  # by how much more in lower case where the writer minds capitals
 SURER: Final = 2.0  # a word so far above the least is looked for in the whole text, so far below it
 REACH: Final = 3  # tokens looked at to each side
 _TOKEN: Final = re.compile(r"\d+|\n|[^\w\s]")
@@ -132,7 +133,6 @@ def list_features(number: int, words: list[Word], tokens: Tokens, shouting: bool
     own = classify_own(word.low)
     yield f"own {own} {case}"
     yield f"own {own}"
-    yield f"used {len(str(gather_words().terms.counts.get(word.low, 0)))} {case}"
     yield f"list {word.low in lists.function_names}"
     yield f"tail {'verbal' if _VERBAL.search(word.low) else 's' if word.low.endswith('s') else ''}"
     lows, classes = tokens.lows, tokens.classes
@@ -172,18 +172,19 @@ class ContextDetector:
             n: weigh(list_features(n, words, tokens, shouting), self.table) for n in list_candidates(text, words)
         }
         sure = {words[n].low for n, total in sums.items() if total >= least + SURER}
-        found = {n for n, total in sums.items() if total >= self._least(words[n].low, sure)}
+        found = {n for n, total in sums.items() if total >= self._least(words[n], sure, tokens.careful)}
         for number in found:
             tokens.classes[tokens.at[number]] = "name"
         beside = {n for number in found for n in range(number - REACH, number + REACH + 1)} - found
         for number in beside & sums.keys():  # a word found is a name to its neighbours
             total = weigh(list_features(number, words, tokens, shouting), self.table)
-            if total >= self._least(words[number].low, sure):
+            if total >= self._least(words[number], sure, tokens.careful):
                 found.add(number)
         return [Span(words[n].start, words[n].end, "name", "detector") for n in sorted(found)]
 
-    def _least(self, low: str, sure: set[str]) -> float:
+    def _least(self, word: Word, sure: set[str], careful: bool) -> float:
         """What a word's sum must reach: more when no census knows it, less when it is sure elsewhere."""
-        own = classify_own(low)
+        own = classify_own(word.low)
         rare = RARE * (own.endswith("rare") + 2 * own.endswith("safe"))
-        return self.table.least + rare - SURER * (low in sure)
+        soft = SOFT * (careful and word.case == "lower")
+        return self.table.least + rare + soft - SURER * (word.low in sure)

@@ -9,13 +9,13 @@ from typing import Final
 
 from prescreen.records.deid.lexicon import gather_words
 from prescreen.records.deid.spans import fold
-from prescreen.records.deid.words import Word
 from prescreen.records.deid.wordlists import is_safe, load_lists
+from prescreen.records.deid.words import Word
 
 REACH: Final = 3  # a clinical noun this many words on; the words between are part of the name
 _PERSON: Final = re.compile(
-    r"(?:\b(?:name|names|surname|forename|named|called|am|i'm|im|this is|name is|it's|llamo|llama|soy|by|dear|hi|hello"
-    r"|hey|thanks|regards|wishes|signed|nok|kin|patient|client|told|asked|informed|spoke to)\b[:,]?"
+    r"(?:\b(?:name|names|surname|forename|named|called|am|i'm|im|this is|name is|it's|llamo|llama|soy|by|dear|hi"
+    r"|hello|hey|thanks|regards|wishes|signed|nok|kin|patient|client|told|asked|informed|spoke to)\b[:,]?"
     r"|\b(?:mrs?|ms|miss|dr|prof|nurse|sister|sra?|dra?|mx)\.?)\s*$"
 )
 _SAYS: Final = re.compile(
@@ -24,17 +24,17 @@ _SAYS: Final = re.compile(
 )
 DOSE: Final = re.compile(
     r",?\s+\d+(?:[.,]\d+)?\s?(?:mg|mcg|micrograms?|g|ml|units?|iu|%|puffs?|tabs?|mm|cm|mmol)\b"
-    r"|\s+(?:tablets?|tabs|capsules?|sachets?|inhaler|nebules?|ointment|cream|gel|syrup|infusion|eye ?drops|nasal spray"
-    r"|bd|tds|qds|bid|tid|qid|nocte|prn)\b", re.I,
+    r"|\s+(?:tablets?|tabs|capsules?|sachets?|inhaler|nebules?|ointment|cream|gel|syrup|infusion|eye ?drops"
+    r"|nasal spray|bd|tds|qds|bid|tid|qid|nocte|prn)\b", re.I,
 )  # fmt: skip
 _TAKES: Final = re.compile(
-    r"\b(?:prescribed|allerg(?:y|ic) to|alergic[oa] a|intoleran(?:t|ce) (?:of|to)|started on|commenced on|course of|dose of"
-    r"|doses of|tablets? of|mg of|ml of)\s+$"
+    r"\b(?:prescribed|allerg(?:y|ic) to|alergic[oa] a|intoleran(?:t|ce) (?:of|to)|started on|commenced on|course of"
+    r"|doses? of|tablets? of|mg of|ml of)\s+$"
 )
 _ALONE: Final = re.compile(r"'s\s*(?:[.,;:)\n]|$|(?:diagnosed|negative|positive|neg|pos)\b)")
 _MEDS: Final = re.compile(
-    r"(?:^|[\n.;(])\s*(?:current )?(?:meds?|medications?|drugs?|dh|ttos?|rx|allerg(?:y|ies)|allergic to|medicacion|tratamiento"
-    r"|alergias?)\s*:(?P<list>[^.\n;:]{0,100})$"
+    r"(?:^|[\n.;(])\s*(?:current )?(?:meds?|medications?|drugs?|dh|ttos?|rx|allerg(?:y|ies)|allergic to|medicacion"
+    r"|tratamiento|alergias?)\s*:(?P<list>[^.\n;:]{0,100})$"
 )
 _OTHER: Final = re.compile(r"\b(?:by|per|dr|mrs?|ms|nurse|nok|with|from|told|name|contact)\b")
 _GRADED: Final = re.compile(r"\s+(?:II|III|[IV]{1,3}[AB])\b", re.I)
@@ -80,11 +80,17 @@ def _is_person(word: Word, text: str) -> bool:
 
 
 def _is_possessive(word: Word, text: str) -> bool:
-    """Whether a name of a disease stands in the possessive and nothing is possessed: known Felty's, on methotrexate."""
+    """Whether a name of a disease stands in the possessive with nothing possessed: known Felty's."""
     lists, gathered = load_lists(), gather_words()
-    if word.low in gathered.given or text[word.start - 1 : word.start] == "-" or not _ALONE.match(fold(text[word.end - 2 : word.end + 12])):
+    if (
+        word.low in gathered.given
+        or text[word.start - 1 : word.start] == "-"
+        or not _ALONE.match(fold(text[word.end - 2 : word.end + 12]))
+    ):
         return False
-    known = word.low in gathered.terms.technical or any((word.low, noun) in gathered.terms.pairs for noun in lists.nouns)
+    known = word.low in gathered.terms.technical or any(
+        (word.low, noun) in gathered.terms.pairs for noun in lists.nouns
+    )
     return known or (word.low not in gathered.census and text[word.end :].lstrip().lower()[:3] in ("neg", "pos"))
 
 
@@ -99,7 +105,7 @@ def _joins(text: str, left: Word, right: Word) -> bool:
 
 
 def _in_phrase(words: list[Word], number: int, text: str) -> bool:
-    """Whether the word and its neighbour stand side by side in a term; of two names a third word or a hyphen decides."""
+    """Whether the word and its neighbour stand side by side in a term; two names need a third word or a hyphen."""
     lists, gathered = load_lists(), gather_words()
     pairs, names = gathered.terms.pairs, gathered.census
     for left in (number - 1, number):

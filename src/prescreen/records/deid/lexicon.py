@@ -20,7 +20,7 @@ from prescreen.run import PACKAGE
 
 TEXTS = ("clinic/*.yaml", "data/voices/*.yaml", "data/knowledge/*.yaml", "evals/bank/*.yaml")
 FUNCTION = frozenset(
-    "a an and as at by de del des du el en for from in la las le los of on or the to with without y".split()
+    ["and", "del", "des", "du", "for", "from", "las", "los", "the", "with", "without"]
 )  # no part of a pair of words
 FREQUENT = 12_000  # surnames that count as names without any cue
 USUAL = 60

