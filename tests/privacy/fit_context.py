@@ -19,14 +19,13 @@ from prescreen.records.deid.context import (
     TABLE,
     ContextDetector,
     Table,
-    is_shouting,
     list_candidates,
     list_features,
     list_tokens,
 )
 from prescreen.records.deid.lexicon import gather_words, read_census
-from prescreen.records.deid.vocabulary import list_words
 from prescreen.records.deid.wordlists import is_medical, load_lists
+from prescreen.records.deid.words import is_shouting, list_words
 from prescreen.run import PACKAGE
 from privacy.frames import FRAMES
 from privacy.unseen import wordnames
@@ -172,7 +171,7 @@ def say(title: str, score: Score) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--write", action="store_true")
-    parser.add_argument("--least", type=float, nargs="+", default=[-0.5])
+    parser.add_argument("--least", type=float, nargs="+", default=[-0.7])
     parser.add_argument("--strength", type=float, default=0.15)
     parser.add_argument("--sets", nargs="+", default=list(SETS))
     options = parser.parse_args()

@@ -16,12 +16,15 @@ from typing import Final, NamedTuple
 from prescreen.records.deid.dates import MONTHS
 from prescreen.records.deid.lexicon import gather_words
 from prescreen.records.deid.spans import Span
-from prescreen.records.deid.vocabulary import Word, is_eponym, list_words
+from prescreen.records.deid.terms import is_spanish
+from prescreen.records.deid.vocabulary import is_eponym, speaks_spanish
 from prescreen.records.deid.wordlists import is_dictionary, is_medical, is_safe, load_lists
+from prescreen.records.deid.words import Word, is_careful, is_shouting, list_words
 
 TABLE: Final = Path(__file__).with_name("context.json")
 EDGE: Final = "^"
 RARE: Final = 0.75  # by how much more a word must be like a name when the census has it rarely; twice: not at all
+SOFT: Final = 1.0  # by how much more in lower case where the writer minds capitals
 SURER: Final = 2.0  # a word so far above the least is looked for in the whole text, so far below it
 REACH: Final = 3  # tokens looked at to each side
 _TOKEN: Final = re.compile(r"\d+|\n|[^\w\s]")
@@ -50,6 +53,7 @@ class Tokens(NamedTuple):
     lows: list[str]
     classes: list[str]
     at: list[int]
+    careful: bool  # the writer minds capitals
 
 
 def list_tokens(text: str, words: list[Word]) -> Tokens:
@@ -65,7 +69,8 @@ def list_tokens(text: str, words: list[Word]) -> Tokens:
         classes.append(classify(word.low))
         end = word.end
     tail = ["#" if sign[0].isdigit() else sign for sign in _TOKEN.findall(text[end:])]
-    return Tokens([*lows, *tail, *[EDGE] * REACH], [*classes, *["sign"] * len(tail), *[EDGE] * REACH], at)
+    return Tokens([*lows, *tail, *[EDGE] * REACH], [*classes, *["sign"] * len(tail), *[EDGE] * REACH], at,
+                  is_careful(words))  # fmt: skip
 
 
 @cache
@@ -101,7 +106,7 @@ def classify_own(low: str) -> str:
 def list_candidates(text: str, words: list[Word]) -> list[int]:
     """Numbers of the words that could be names."""
     lists, gathered = load_lists(), gather_words()
-    shouting = is_shouting(text)
+    shouting, spanish = is_shouting(text), speaks_spanish(words)
     return [
         number
         for number, word in enumerate(words)
@@ -115,6 +120,7 @@ def list_candidates(text: str, words: list[Word]) -> list[int]:
         and word.low not in MONTHS
         and not is_medical(word.low)
         and not (word.first and is_dictionary(word.low))  # a heading
+        and not (spanish and word.low not in gathered.census and is_spanish(word.low))
         and not is_eponym(words, number, text)
     ]
 
@@ -123,6 +129,7 @@ def list_features(number: int, words: list[Word], tokens: Tokens, shouting: bool
     """What weighs for or against one word."""
     word, at, lists = words[number], tokens.at[number], load_lists()
     case = "shout" if shouting else word.case + ("1" if word.first else "")
+    case = "soft" if case == "lower" and tokens.careful else case
     own = classify_own(word.low)
     yield f"own {own} {case}"
     yield f"own {own}"
@@ -150,11 +157,6 @@ def weigh(features: Iterable[str], table: Table) -> float:
     return table.constant + fsum(known[name] for name in features if name in known)
 
 
-def is_shouting(text: str) -> bool:
-    """Whether the text is mostly capitals."""
-    return sum(c.isupper() for c in text) > sum(c.islower() for c in text)
-
-
 class ContextDetector:
     """A detector that reads nothing but the neighbours of each word."""
 
@@ -170,18 +172,19 @@ class ContextDetector:
             n: weigh(list_features(n, words, tokens, shouting), self.table) for n in list_candidates(text, words)
         }
         sure = {words[n].low for n, total in sums.items() if total >= least + SURER}
-        found = {n for n, total in sums.items() if total >= self._least(words[n].low, sure)}
+        found = {n for n, total in sums.items() if total >= self._least(words[n], sure, tokens.careful)}
         for number in found:
             tokens.classes[tokens.at[number]] = "name"
         beside = {n for number in found for n in range(number - REACH, number + REACH + 1)} - found
         for number in beside & sums.keys():  # a word found is a name to its neighbours
             total = weigh(list_features(number, words, tokens, shouting), self.table)
-            if total >= self._least(words[number].low, sure):
+            if total >= self._least(words[number], sure, tokens.careful):
                 found.add(number)
         return [Span(words[n].start, words[n].end, "name", "detector") for n in sorted(found)]
 
-    def _least(self, low: str, sure: set[str]) -> float:
+    def _least(self, word: Word, sure: set[str], careful: bool) -> float:
         """What a word's sum must reach: more when no census knows it, less when it is sure elsewhere."""
-        own = classify_own(low)
+        own = classify_own(word.low)
         rare = RARE * (own.endswith("rare") + 2 * own.endswith("safe"))
-        return self.table.least + rare - SURER * (low in sure)
+        soft = SOFT * (careful and word.case == "lower")
+        return self.table.least + rare + soft - SURER * (word.low in sure)

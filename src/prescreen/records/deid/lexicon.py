@@ -15,13 +15,13 @@ from typing import NamedTuple
 from prescreen.errors import GuardError
 from prescreen.model.tokenizer import read_ranks
 from prescreen.records.deid.spans import fold
+from prescreen.records.deid.terms import Terms, gather_terms, is_english
 from prescreen.run import PACKAGE
 
 TEXTS = ("clinic/*.yaml", "data/voices/*.yaml", "data/knowledge/*.yaml", "evals/bank/*.yaml")
-ENDINGS = {
-    "s": [""], "es": [""], "ies": ["y"], "ed": ["", "e"], "ied": ["y"], "ing": ["", "e"], "er": ["", "e"],
-    "est": ["", "e"], "ly": [""], "ers": ["", "e"],
-}  # fmt: skip
+FUNCTION = frozenset(
+    ["and", "del", "des", "du", "for", "from", "las", "los", "the", "with", "without"]
+)  # no part of a pair of words
 FREQUENT = 12_000  # surnames that count as names without any cue
 USUAL = 60
 OFTEN = 10  # seen so often in clinical text, a rare census name is that word: hand, head, colon
@@ -49,19 +49,6 @@ def list_common(english: frozenset[str]) -> set[str]:
     return common
 
 
-def is_english(word: str, english: frozenset[str]) -> bool:
-    """Whether the dictionary has the word or what it is inflected from."""
-    if word in english:
-        return True
-    for end, puts in ENDINGS.items():
-        stem = word.removesuffix(end)
-        if stem != word and len(stem) > 2:
-            doubled = stem[:-1] if stem[-1] == stem[-2] else stem
-            if any(stem + put in english for put in puts) or doubled in english:
-                return True
-    return False
-
-
 def read_census(name: str, most: int | None = None) -> list[str]:
     """The most frequent names, or all, of one census list, as the package `names` ships it."""
     text = files("names").joinpath(name).read_text(encoding="utf-8")
@@ -79,6 +66,8 @@ class Gathered(NamedTuple):
     often: frozenset[str]  # words so frequent in clinical text that alone they name nobody
     english: frozenset[str]  # every dictionary word
     usual: frozenset[str]  # of those the most frequent: names only where their letter case says so
+    given: frozenset[str]  # the most frequent first names
+    terms: Terms  # words and phrases of diseases and drugs, English words no census knows
 
 
 @cache
@@ -107,4 +96,6 @@ def gather_words() -> Gathered:
     census = frozenset((*firsts[0], *firsts[1], *last))
     spoken = frozenset(fold(word) for word in often)
     most = frozenset(fold(word) for word in own if counts[word] >= USUAL)
-    return Gathered(clinical, common, frozenset(names), frequent, census, spoken, english, most)
+    terms = gather_terms(census, english, FUNCTION)
+    given = frozenset(known)
+    return Gathered(clinical, common, frozenset(names), frequent, census, spoken, english, most, given, terms)

@@ -130,7 +130,10 @@ def _is_plain(number: int, words: list[Word], text: str) -> bool:
         r",?\s+\d+(?:[.,]\d+)?\s?(?:mg|mcg|micrograms?|g|ml|units?|iu)\b", text[word.end : word.end + 24], re.I
     ):
         return True
-    return is_safe(low) and (word.case == "lower" or low not in gather_words().usual_names)
+    gathered = gather_words()
+    return is_safe(low) and (
+        word.case == "lower" or (low not in gathered.usual_names and low not in gathered.terms.modern)
+    )
 
 
 def load_spacy() -> Tagger:

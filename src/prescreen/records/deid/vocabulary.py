@@ -5,13 +5,18 @@ no cue; cues.py does.
 """
 
 import re
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from prescreen.records.deid.eponyms import DOSE, is_eponym
+from prescreen.records.deid.lexicon import gather_words
 from prescreen.records.deid.spans import fold
+from prescreen.records.deid.terms import is_english, is_spanish
 from prescreen.records.deid.wordlists import is_dictionary, is_safe, is_typing_error, load_lists
+from prescreen.records.deid.words import Word, is_careful, is_shouting, list_words
 
-_WORD: Final = re.compile(r"(?<![\w@])[^\W\d_]+(?:['’][^\W\d_]+)*(?!\w)")
-_DOSE: Final = re.compile(r",?\s+\d+(?:[.,]\d+)?\s?(?:mg|mcg|micrograms?|g|ml|units?|iu|%|puffs?|tabs?)\b", re.I)
+__all__ = ["Word", "is_eponym", "list_words", "speaks_spanish", "suspect_words"]
+
 _VERB: Final = re.compile(r"\s+(?:is|has|was|says|said|had|thinks|told|gives|gave|rang|reports|states|attended)\b")
 _BEFORE_VERB: Final = frozenset({"will", "grace", "rose", "may", "joy", "mark", "grant", "penny", "faith"})
 _INTO: Final = re.compile(r"\b(?:in|from|near|en)\s+$")
@@ -19,59 +24,39 @@ _BEFORE: Final = re.compile(r"\b(?:in|from|to|near|at|en|mr|mrs|ms|dr)\s+$")
 _PREFIX: Final = frozenset(
     ["bad", "el", "los", "las", "san", "santa", "saint", "st", "von", "van", "des", "le", "du", "al"]
 )
-_START: Final = re.compile(r"(?:^|[.!?:;\n\"“>•*-])\s*$")
 
 
-class Word(NamedTuple):
-    """One word of a text: where it stands, and its folded form without a possessive."""
+class Manner(NamedTuple):
+    """How a text is written."""
 
-    start: int
-    end: int
-    low: str
-    case: str  # lower, capital or shout
-    first: bool  # opens a sentence
+    shouting: bool  # mostly capitals
+    careful: bool  # sentences open with a capital
+    spanish: bool
 
 
-def list_words(text: str) -> list[Word]:
-    """The words of a text; hyphens part them."""
-    words = []
-    for match in _WORD.finditer(text):
-        raw = match[0]
-        low = fold(raw)
-        low = low[:-2] if low.endswith("'s") else low
-        shout = (raw.isupper() and len(raw) > 1) or (sum(c.isupper() for c in raw) > 2 and len(raw) < 7)
-        case = "shout" if shout else "capital" if raw[0].isupper() else "lower"
-        first = bool(_START.search(text[max(0, match.start() - 4) : match.start()]))
-        words.append(Word(match.start(), match.end(), low, case, first))
-    return words
-
-
-def is_eponym(words: list[Word], number: int, text: str) -> bool:
-    """Whether a name stands in a clinical sense: Crohn's, Bell's palsy, but not Mr Bell."""
-    lists, word = load_lists(), words[number]
-    if word.low not in lists.eponyms and word.low not in lists.in_context:
-        return False
-    if number and words[number - 1].low in lists.titles:
-        return False
-    near = {other.low for other in words[number + 1 : number + 4] if other.start - word.end < 25}
-    if near & lists.sense:
-        return True
-    return word.low in lists.eponyms and (word.low not in lists.names or text[word.start : word.end].endswith("s"))
+def speaks_spanish(words: Sequence[Word]) -> bool:
+    """Whether Spanish function words stand in the text, at least half as many as English ones."""
+    lists = load_lists()
+    spanish = sum(word.low in lists.spanish for word in words)
+    return spanish > 2 and 2 * spanish >= sum(
+        word.low in lists.stops and word.low not in lists.spanish for word in words
+    )
 
 
 def suspect_words(text: str, words: list[Word]) -> set[int]:
     """Numbers of the words that may name somebody or some place."""
-    shouting = sum(c.isupper() for c in text) > sum(c.islower() for c in text)
-    found = {n for n, w in enumerate(words) if _suspect(n, words, text, shouting)}
-    return _extend(found, words, text, shouting)
+    manner = Manner(is_shouting(text), is_careful(words), speaks_spanish(words))
+    found = {n for n, w in enumerate(words) if _suspect(n, words, text, manner)}
+    return _extend(found, words, text)
 
 
-def _suspect(number: int, words: list[Word], text: str, shouting: bool) -> bool:
-    lists, word = load_lists(), words[number]
+def _suspect(number: int, words: list[Word], text: str, manner: Manner) -> bool:
+    lists, word, shouting = load_lists(), words[number], manner.shouting
     low, size = word.low, len(word.low)
     if size < 2 or low in lists.kept or low in lists.titles or is_eponym(words, number, text):
         return False
     named, safe = low in lists.names, is_safe(low)
+    safe |= manner.spanish and not named and is_spanish(low)
     before = fold(text[max(0, word.start - 8) : word.start])
     if word.case == "shout" and not shouting and size <= 4 and not (named and not safe):
         return False
@@ -81,20 +66,25 @@ def _suspect(number: int, words: list[Word], text: str, shouting: bool) -> bool:
             return named and low in _BEFORE_VERB and verb is not None  # `will is`: no verb stands there
         if size < 4:
             return named and not safe
-        if not named and is_dictionary(low):
+        if (not named and is_dictionary(low)) or (
+            manner.careful and word.case == "lower" and is_english(low, gather_words().english)
+        ):
             return False
-        return not (_DOSE.match(text[word.end :]) and not named) and not is_typing_error(low)
+        return not (DOSE.match(text[word.end :]) and not named) and not is_typing_error(low)
     if word.case == "shout":
         return not safe
     if word.first:
         if safe:
             return named and bool(_VERB.match(fold(text[word.end : word.end + 12])))
+        if not named and is_dictionary(low) and is_english(low, gather_words().english):
+            return False
         return size > 2 and not (size > 5 and is_typing_error(low))
     if safe and not named:
         beside = [words[n].case for n in (number - 1, number + 1) if 0 <= n < len(words)]
         titled = "capital" in beside or number < 2  # a heading in title case
-        return not titled and (low not in lists.clinical or bool(_INTO.search(before)))
-    return not (_DOSE.match(text[word.end :]) and not named)
+        known = low in lists.clinical
+        return not titled and (not known or bool(_INTO.search(before)))
+    return not (DOSE.match(text[word.end :]) and not named)
 
 
 _JOIN: Final = frozenset(
@@ -124,7 +114,7 @@ _JOIN: Final = frozenset(
 )
 
 
-def _extend(found: set[int], words: list[Word], text: str, shouting: bool) -> set[int]:
+def _extend(found: set[int], words: list[Word], text: str) -> set[int]:
     """Take in what stands beside a suspected word and may be more of the same name."""
     lists = load_lists()
     for _ in range(2):

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from prescreen.config import read_yaml
-from prescreen.records.deid.lexicon import gather_words, is_english
+from prescreen.records.deid.lexicon import gather_words
 from prescreen.records.deid.spans import fold
+from prescreen.records.deid.terms import is_english
 
 _FOLDER: Final = Path(__file__).parent
 _MEDICAL: Final = re.compile(
@@ -21,7 +22,11 @@ _MEDICAL: Final = re.compile(
     r"|penia|plegia|plegic|cardia|pnoea|pnea|rrhoea|rrhea|rrhagia|trophy|oma|omas|otomy|sclerosis|genic|lytic|itic"
     r"|pril|sartan|olol|dipine|statin|cillin|azole|mycin|cycline|floxacin|zepam|zolam|triptan|gliptin|gliflozin"
     r"|glutide|mab|tinib|prazole|tidine|setron|caine|vir|coxib|profen|thiazide|semide|parin|xaban|gatran|oxetine"
-    r"|triptyline|pezil|asone|solone|sonide|terol|tropium|lukast|barbital|lol|formin|glitazone|idone|apine)s?$"
+    r"|triptyline|pezil|asone|solone|sonide|terol|tropium|lukast|barbital|lol|formin|glitazone|idone|apine"
+    r"|a?emic|paresis|phagia|phasia|a?esthesia|rrhaphy|pexy|centesis|odesis|otomies|ectomies|ostomies|pathies|itides"
+    r"|oses|genesis|toxic|toxicity|phil|philia|edema|oedema|stenosis|megaly|malacia|lithiasis|tripsy|lysis|cyte|cytes|cytosis"
+    r"|parib|ciclib|rafenib|platin|taxel|rubicin|dronate|dronic|fungin|penem|bactam|oxacin|micin|racetam|gabalin"
+    r"|pressin|tocin|cept|kinra|grastim|poetin|racil|trexate|quine|quin|dopa|giline|capone|zosin|afil)s?$"
 )
 _ENGLISH: Final = re.compile(
     r"(?:ated|ating|ation|ations|ture|tured|ment|ments|ness|ising|izing|ised|ized|able|ible|ably|tion"
@@ -47,7 +52,11 @@ _ENDINGS: Final = (
     "ful",
     "y",
 )
-_STARTS: Final = ("un", "re", "non", "pre", "post", "over", "under", "mis", "anti", "hyper", "hypo")
+_STARTS: Final = (
+    "un", "re", "non", "pre", "post", "over", "under", "mis", "anti", "hyper", "hypo", "tele", "inter", "intra",
+    "sub", "super", "multi", "micro", "cardio", "neuro", "gastro", "electro", "immuno", "thermo", "pseudo", "poly",
+    "peri", "endo", "supra", "infra", "extra", "retro", "trans", "fibro", "osteo", "musculo", "cerebro",
+)  # fmt: skip
 
 
 class Lists(NamedTuple):
@@ -66,6 +75,11 @@ class Lists(NamedTuple):
     function_names: frozenset[str]
     plain: frozenset[str]
     generic: frozenset[str]
+    spanish: frozenset[str]  # words that tell a Spanish text
+    nouns: frozenset[str]  # clinical nouns that make a name before them clinical
+    things: frozenset[str]  # what a person may have as well: fever, test, brace
+    devices: frozenset[str]  # of those the things one can hold
+    scales: frozenset[str]  # after a clinical word: Abbey pain score
 
 
 @cache
@@ -78,12 +92,15 @@ def load_lists() -> Lists:
 
     kept = split(" ".join(table["kept"].values()))
     stops = split(table["kept"]["function"])
+    titles = split(table["titles"])
     epo = table["eponyms"]
     return Lists(
-        gathered.clinical, gathered.common, kept, stops, gathered.names - kept,
+        gathered.clinical, gathered.common, kept, stops, gathered.names - kept - titles,
         split(epo["always"]), split(epo["context"]), split(epo["sense"]),
-        split(table["titles"]), split(table["given"]), split(table["function_names"]),
-        split(table["plain"]), split(table["generic"]),
+        titles, split(table["given"]), split(table["function_names"]),
+        split(table["plain"]), split(table["generic"]), split(table["telling"]), split(table["heads"]["nouns"]),
+        split(table["heads"]["things"]) | split(table["heads"]["devices"]), split(table["heads"]["devices"]),
+        split(table["heads"]["scales"]),
     )  # fmt: skip
 
 
@@ -97,6 +114,9 @@ def is_safe(low: str) -> bool:
         return head in lists.kept or _listed(head, lists)
     if low in lists.names:
         return False
+    terms = gather_words().terms
+    if low in terms.modern or low in terms.words:
+        return True
     if len(low) > 6 and (_MEDICAL.search(low) or (len(low) > 7 and _ENGLISH.search(low))):
         return True
     if len(low) < 5:
@@ -117,6 +137,8 @@ def is_safe(low: str) -> bool:
 def is_dictionary(low: str) -> bool:
     """Whether a rare word is in the dictionary and no census knows it: enough where it is written in lower case."""
     gathered = gather_words()
+    if low in gathered.terms.spoken:
+        return True
     return len(low) > 5 and low not in gathered.census and is_english(low, gathered.english)
 
 
