@@ -10,7 +10,6 @@ import pytest
 from privacy.unseen.notes import SETS, write_notes
 from privacy.unseen.score import score_notes, wilson
 
-
 FLOORS = {  # recall, leaking notes, precision, terms
     "wordnames": (0.965, 0.12, 0.95, 0.97),
     "fifth": (0.978, 0.20, 0.87, 0.88),
