@@ -1,7 +1,8 @@
-"""Bare ages over 89: a number from 90 to 119, or its words, that nothing marks as a measurement or count.
+"""Ages over 89: a number from 90 to 119, or its words, where ages stand or where nothing marks a measurement.
 
-The shapes of shapes.yaml know an age by its cue; here it is known by the lack of another reading: no measured thing
-before it in the sentence and no unit or counted thing after it. Knows no patient.
+Cued ones stand beside a sex, a birthday, `turned`, `lived to`, or between a name and a comma. Bare ones are known by the
+lack of another reading: no measured thing before them in the sentence and no unit or counted thing after. Knows no
+patient; shapes.yaml has the plainest cues.
 """
 
 import re
@@ -10,15 +11,64 @@ from typing import Final
 from prescreen.records.deid.spans import Span
 
 _NUMBER: Final = r"(?:9\d|1[01]\d)(?!\d)"
+_UNITS: Final = r"(?:one|two|three|th?ree|four|fuor|foru|five|fiev|six|sxi|seven|sevne|eight|eigth|nine|nien)"
+_NINETY: Final = r"(?:ninety|ninty|nintey|ninetey|nienty|ninetty|neinty|nintety|niney|ninet)"
 _WORDS: Final = (
-    r"(?:ninety(?:[\s-]?(?:one|two|three|four|five|six|seven|eight|nine))?"
-    r"|(?:one|a)\s+hundred(?:\s+and)?\s+(?:one|two|three|four|five|six|seven|eight|nine|ten)"
-    r"|noventa(?:\s+y\s+\w+)?|\w{3,6}undneunzig|neunzig)\b"
+    rf"(?:{_NINETY}(?:\s?-?\s?{_UNITS})?"
+    rf"|(?:one|a)[\s-]+hundred(?:[\s-]+(?:and|an|n|&))?[\s-]+(?:{_UNITS}|ten|eleven|twelve)"
+    r"|noventa(?:\s+y\s+(?:un[oa]?|dos|tres|cuatro|cinco|seis|siete|ocho|nueve))?|ciento\s+(?:un[oa]?|dos|tres|cuatro|cinco)"
+    r"|quatre[\s-]vingts?[\s-](?:dix|onze|douze|treize|quatorze|quinze|seize)(?:[\s-](?:sept|huit|neuf))?"
+    r"|\w{3,6}undneunzig|neunzig)\b"
+)
+_ROUND: Final = r"(?:a\s+hundred|one\s+hundred|cien|cent|hundert)\b"
+_OVER: Final = rf"(?:{_NUMBER}|{_WORDS}|{_ROUND})"
+_NOT_UNIT: Final = (
+    r"(?!\d|[.,:/]\d|[\s-]*(?:%|per\s?cent|percent|bpm|kgs?\b|kilos?\b|mgs?\b|mcg|mls?\b|cm|mm|degrees|deg\b|pounds|lbs|stone\b"
+    r"|f\b|c\b|°|min|hours?|hrs?\b|days?|weeks?|months?|over\b|on (?:air|room|o2|ra\b)|sats?\b|times|x\b|miles|metres|meters|steps"
+    r"|point\b|units?|tablets|puffs|beats|systolic|diastolic|cents|pence|quid|dollars|euros?|thousand|million|hundred))"
+)
+_SOON: Final = (
+    r"(?:now\s+|just\s+|only\s+|about\s+|around\s+|over\s+|nearly\s+|almost\s+|already\s+|actually\s+|soon\s+|the\s+(?:big|grand\s+age\s+of)\s+)"
+)
+_KIN: Final = (
+    r"(?:i\s+am|i'm|im|ive turned|i'll be|ill be|he|she|he's|she's|hes|shes|he\s+is|she\s+is|who\s+is|whos|who's|they\s+are)"
+)
+_CUED: Final = tuple(
+    re.compile(p)
+    for p in (
+        rf"(?:^|[\s(,;:\[-])(?:f|m|female|male|fem|woman|man|lady|gentleman|widow\w*|hombre|mujer|varon|pt|age|aged|edad|alter)\s?[/:,-]\s?"
+        rf"(?P<v>{_OVER}){_NOT_UNIT}",
+        rf"(?:^|[\n(,;:\[|]\s*|- )(?:f|m|female|male|fem)\s(?P<v>{_NUMBER}){_NOT_UNIT}(?=\s*(?:[,;.)\n\]|]|$|\w{{3,}}))",
+        rf"(?<![\w./°-])(?P<v>{_NUMBER})\s?[/,-]\s?(?:f|m|female|male)\b",
+        rf"(?<![\w./-])(?P<v>{_OVER})[\s-]*(?:y\.?\s?/?o\b|y\.\s?o\.|y/?rs?\b|y\b|yers?\b|yeras?\b|yaers?\b|yesr\b|yera\b|years?\b"
+        r"|birthdays?\b|anos\b|ans\b|jahre?\b|jahrige\w*|anni\b|lat\b)(?!\s+(?:ago|history|since|supply|earlier|later))",
+        rf"(?<![\w./-])(?P<v>{_NUMBER})(?:year|yr|yrs|years)",
+        rf"\b(?:turn(?:s|ed|ing)?|become?s?|became|reach(?:es|ed|ing)?|pushing|approaching|hit(?:s|ting)?|nearing|lived? to(?: be)?"
+        rf"|lives to(?: be)?|made it to|got to|died at|dead at|passed at|passed away at|dies at|cumple|cumplio|cumplira|wird|wurde"
+        rf"|going on|coming up to|just shy of|shy of|age of|at age|aged|edad de|con)\s+{_SOON}{{0,2}}(?P<v>{_OVER}){_NOT_UNIT}",
+        rf"\b{_KIN}\s+{_SOON}{{0,2}}(?P<v>{_OVER}){_NOT_UNIT}(?=\s*(?:[,;!?)\n]|\.(?!\d)|$)|\s+(?!or\b|to\b)[a-z])",
+        rf"(?<![\w./-])(?P<v>{_OVER})\s+(?:next|this|on\s+(?:her|his|my)|in)\s+(?:birthday|bday|year|month|week|summer|spring|autumn"
+        r"|winter|january|february|march|april|may|june|july|august|september|october|november|december"
+        r"|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec|monday|tuesday|wednesday|thursday|friday|saturday|sunday)\b",
+        r"\b(?:her|his|my|our|their|mum's|mums|dad's|dads|gran's|grans|nan's|nans|mother's|father's|s)\s+(?P<v>(?:9\d|1[01]\d)(?:st|nd|rd|th)"
+        rf"|{_NINETY}[\s-]?(?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth)|ninetieth|hundredth"
+        r"|(?:one )?hundred and (?:first|second|third|fourth|fifth))\b(?!\s+(?:cent|percent|day|week|dose|visit|time|admission))",
+        r"\b(?P<v>(?:9\d|1[01]\d)(?:st|nd|rd|th)|ninet\w+[\s-]?(?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth)"
+        r"|ninetieth|hundredth)\s+(?:birthday|bday|b-day|year)\b",
+    )
+)
+_WARM: Final = re.compile(r"\b(?:temp\w*|fever\w*|tmax|febrile|t)\W{1,3}(?:\w+\W+){0,3}$")
+_NAMED: Final = re.compile(
+    r"(?:(?<=[^\W\d_]{2})|(?<=[^\W\d_]\.))(?:,\s?|\s?\(|\s-\s)"
+    rf"(?P<v>{_WORDS}|{_NUMBER})(?=\s?(?:[,);]|\.(?!\d)|\n|$|(?:f|m)\b|now\b|who\b|from\b|lives\b|is\b|has\b|was\b|ha\b))"
+)
+_TWO_NAMES: Final = re.compile(
+    r"\b[A-Z\u00c0-\u017f][\w'’.-]+,?\s(?:[a-z]{2,3}\s){0,2}[A-Z\u00c0-\u017f][\w'’.-]+\s(?P<v>(?:9\d|10\d))(?=\s?(?:[,;)/\n]|\.(?!\d)|$|[FM]\b))"
 )
 _BARE: Final = re.compile(
     rf"(?<![\w./:+<>=~×→$£€-])(?<![$£€] )(?<![<>=~≈] )(?<!\d )(?<!\d,)(?:{_NUMBER}|{_WORDS})"
     r"(?=\s*(?:[,;!?)\n]|\.(?!\d)|$)(?!\s*\d)"
-    r"|\s+(?:and|but|with|who|whose|on|in|liv\w+|has|had|is|was|now|today|tomorrow|next|this|last|so|soon|found|fell"
+    r"|\s+(?!on\s(?:air|room|ra\b|o2|oxygen|\d))(?:and|but|with|who|whose|on|in|liv\w+|has|had|is|was|now|today|tomorrow|next|this|last|so|soon|found|fell"
     r"|from|at|when|because|since|she|he|her|his|i|we|they|can|cant|can't|wants|says|said|still|alone|walks|uses"
     r"|drives|both|if|also|though|although|yet|for|y|con|und|mit|female|male|lady|man|woman|gentleman)\b)"
 )
@@ -40,12 +90,34 @@ _PERSON: Final = re.compile(
 _YEAR: Final = re.compile(r"(?:nineteen|eighteen|in|of|since|or|\d)[\s-]+$")  # what makes `ninety four` a year
 _REACH: Final = 48  # characters before the number, within its sentence
 
+_LISTED: Final = re.compile(r"(?<=[a-z]{2}),?\s(?P<v>9\d|10\d)(?=\s?(?:[,;)/\n]|\.(?!\d)|$|[fm]\b))")  # in lists of residents
+
+
+def spot_ages(text: str, low: str) -> list[Span]:
+    """Every age over 89; `low` is the folded text."""
+    spans = spot_bare_ages(low)
+    for regex in _CUED:
+        for match in regex.finditer(low):
+            warm = _WARM.search(low[max(0, match.start("v") - 24) : match.start("v")])
+            if not (warm and not match[0].lstrip().startswith(("he ", "she ", "i "))):
+                spans.append(Span(match.start("v"), match.end("v"), "age_over_89", "pattern"))
+    for regex, said in ((_NAMED, low), (_TWO_NAMES, text), (_LISTED, low if "resident" in low else "")):
+        for match in regex.finditer(said):
+            if not _MEASURED.search(_sentence(low, match.start("v"))):
+                spans.append(Span(match.start("v"), match.end("v"), "age_over_89", "pattern"))
+    return spans
+
+
+def _sentence(low: str, start: int) -> str:
+    """What stands before a number in its sentence."""
+    return re.split(r"[.!?\n;]\s", low[max(0, start - _REACH) : start])[-1]
+
 
 def spot_bare_ages(low: str) -> list[Span]:
     """Every number of the folded text that is most likely somebody's age over 89."""
     spans = []
     for match in _BARE.finditer(low):
-        before = re.split(r"[.!?\n;]\s", low[max(0, match.start() - _REACH) : match.start()])[-1]
+        before = _sentence(low, match.start())
         if _MEASURED.search(before) or ((match[0].isalpha() or " " in match[0]) and _YEAR.search(before)):
             continue
         near = low[max(0, match.start() - 2 * _REACH) : match.end() + _REACH]

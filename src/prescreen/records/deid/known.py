@@ -114,10 +114,10 @@ class KnownFinder:
 
     @staticmethod
     def _initials(identifiers: Identifiers) -> list[tuple[Kind, re.Pattern[str]]]:
-        letters = sorted({fold(name)[0] for name in identifiers.names if name[:1].isalpha()})
+        letters = [fold(name)[0] for name in identifiers.names if name[:1].isalpha()]
         if len(letters) < 2:
             return []
-        one = f"[{''.join(letters)}]"
+        one = f"[{''.join(sorted(set(letters)))}]"
         return [("name", re.compile(rf"(?<![\w.]){one}\.\s?{one}(?:\.|\b)(?!\w)"))]
 
     def find(self, text: str, words: list[Word]) -> list[Span]:

@@ -1,0 +1,123 @@
+"""Names grow over their small words: `de la`, `bin`, `al-`, `St.`, a second half behind a hyphen, a short surname.
+
+Reads what the other layers found and what stands beside it; takes a particle only where a name follows, and an Arabic
+or Irish one in capitals by itself. Knows no patient but the name parts it is handed.
+"""
+
+import re
+from collections.abc import Collection
+from typing import Final
+
+from prescreen.records.deid.lexicon import gather_words
+from prescreen.records.deid.spans import Span, fold
+from prescreen.records.deid.vocabulary import Word, is_eponym
+from prescreen.records.deid.wordlists import is_dictionary, is_safe, load_lists
+
+# Before a name, in any letter case: none is an English word that stands before a name by chance.
+ALWAYS: Final = frozenset(
+    "bin bint ibn abu abou umm abd abdul abdel ben bat ap ab ni nic mac mc fitz van von vom zu zum der den ter ten st ste"
+    " saint san santa santo sao dos das della degli dello du des da".split()
+)
+# Before a name where the letter case or a second name beside it says so.
+SOMETIMES: Final = frozenset("al el de la las los del le di do d o y e i".split())
+PARTICLES: Final = ALWAYS | SOMETIMES
+_ENGLISH: Final = frozenset("do i e o d y le".split())
+# Before a town: `las cruces`, `new xtown`.
+_TOWN: Final = frozenset("al el la las los san santa st mar port fort puerto villa rio bad new nueva nuevo monte el ras tel kuala le".split())
+_INTO: Final = re.compile(
+    r"\b(?:in|from|to|near|past|outside|at|around|of|en|cerca de|attends|attended|for|nach|aus|bei|a|across|through"
+    r"|via|about|town|city)\s+$|(?:^|[,;:\n(])\s*$"
+)
+_STANDALONE: Final = re.compile(
+    r"(?<![\w'-])(?:(?:Al|El|Ben|Bin|Ibn|Abu|Abd|Umm)-[^\W\d_]{3,}|(?:al|el|abd|abu|bin)-(?!anon)[^\W\d_]{4,}"
+    r"|(?:AL|EL|ABU|BIN)-[^\W\d_]{3,}|(?:Abu|Bin|Ibn|Bint|Umm|Ní|Nic|Mac|Ap|N[ií]c?)\s[A-Z\u00c0-\u017f][^\W\d_]{2,})(?!\w)"
+)
+_HYPHENED_TOWN: Final = re.compile(
+    r"(?<![\w-])(?P<a>[^\W\d_]{3,})-(?:in|on|upon|under|le|la|de-la|de|del|by|super|sur|am|an-der|next|les|lez|en|cum|sous|juxta)"
+    r"(?:-(?:the|la|le|el|los|las))?-(?P<b>[^\W\d_]{3,})(?![\w-])", re.I,
+)  # fmt: skip
+_BEHIND_HYPHEN: Final = frozenset("like type style based free related born led run in by old year up off on out positive negative".split())
+_VOWEL: Final = re.compile(r"[^\W\d_]?[aeiouy]|[aeiou][^\W\d_]|ng")
+_PLAIN: Final = frozenset("a i is am be he we me my us it in on at as an or if so no go do by to of ok up hi oh ah".split())
+
+
+def grow_names(text: str, words: list[Word], spans: list[Span], known: Collection[str] = ()) -> list[Span]:
+    """What belongs to the names found: particles, halves of double names, short surnames, hyphened towns."""
+    low = fold(text)
+    grown: list[Span] = []
+    covered = bytearray(len(text))
+    named = bytearray(len(text))
+    for span in spans:
+        covered[span.start : span.end] = b"\1" * (span.end - span.start)
+        if span.kind in ("name", "place"):
+            named[span.start : span.end] = b"\1" * (span.end - span.start)
+
+    def take(start: int, end: int, kind: str = "name") -> None:
+        grown.append(Span(start, end, "place" if kind == "place" else "name", "cue"))
+        covered[start:end] = named[start:end] = b"\1" * (end - start)
+
+    for match in _STANDALONE.finditer(text):
+        take(match.start(), match.end())
+    for match in _HYPHENED_TOWN.finditer(text):
+        first, last = fold(match["a"]), fold(match["b"])
+        capitals = match["a"][0].isupper() and match["b"][0].isupper() and not text.isupper()
+        if capitals or not is_safe(first) or not is_safe(last):
+            take(match.start(), match.end(), "place")
+    shouting = sum(c.isupper() for c in text) > sum(c.islower() for c in text)
+    for _ in range(3):
+        before = len(grown)
+        for number in range(len(words) - 1, -1, -1):
+            word = words[number]
+            if not covered[word.start] and not is_eponym(words, number, text):
+                _consider(number, words, text, low, named, known, shouting, take)
+        if len(grown) == before:
+            break
+    return grown
+
+
+def _consider(number, words, text, low, named, known, shouting, take) -> None:  # type: ignore[no-untyped-def]
+    """Take one word where it belongs to a name beside it."""
+    word, lists = words[number], load_lists()
+    right = words[number + 1] if number + 1 < len(words) and named[words[number + 1].start] else None
+    left = words[number - 1] if number and named[words[number - 1].start] else None
+    after = text[word.end : right.start] if right else ""
+    between = text[left.end : word.start] if left else ""
+    bare = fold(text[word.start : word.end])
+    if right and bare in PARTICLES and after in (" ", "-", ". ", "' ", "'"):
+        capital = word.case != "lower" and not shouting
+        sure = bare in ALWAYS and bare not in ("der", "den", "ten", "da", "du", "bat", "ben")
+        both = left is not None and between in (" ", "-", ", ") and bare not in _ENGLISH
+        leads = number and words[number - 1].low in PARTICLES and text[words[number - 1].end : word.start] in (" ", "-")
+        town = bare in _TOWN and _INTO.search(low[max(0, word.start - 12) : word.start])
+        if (capital and bare not in _ENGLISH and not (word.first and bare in ("el", "la", "los", "las", "de", "del"))) or sure or both or after == "-" or town or (
+            leads and bare in ("la", "las", "los", "der", "den", "el")
+        ):
+            take(word.start, word.end)
+            return
+    if right and left is None and after == " " and bare in ("mar", "port", "fort", "puerto", "villa", "rio", "ras", "tel", "kuala") and (
+        words[number + 1].low in SOMETIMES or _INTO.search(low[max(0, word.start - 12) : word.start])
+    ):
+        take(word.start, word.end, "place")
+        return
+    if "-" in (after, between) and word.low not in _BEHIND_HYPHEN:
+        other = right if after == "-" else left
+        capital = word.case == "capital" and other.case == "capital"
+        if len(word.low) > 1 and (capital or (not is_safe(word.low) and word.case == other.case)):
+            take(word.start, word.end)
+            return
+    beside = (right and after == " ") or (left and between == " ")
+    if not beside or word.low in _PLAIN:
+        return
+    if word.low in known and word.low not in ("and", "i", "is", "a"):
+        take(word.start, word.end)
+    elif len(bare) == 2 and left and between == " " and _VOWEL.fullmatch(bare) and word.case != "shout":
+        follow = re.match(r"\s*(?:[,.;:)\n/]|$|'s)", low[word.end :])
+        if bare not in lists.kept and bare not in lists.titles and (word.case == "capital" or (bare not in lists.clinical and follow)):
+            take(word.start, word.end)
+    elif word.low in lists.kept and word.low in gather_words().usual_names and right and word.low not in lists.stops:
+        if word.low in ("ella", "dolores", "sun", "mora", "rosa", "paz", "luz", "sol", "solo") and words[number + 1].low != "may":
+            take(word.start, word.end)
+    elif left and word.case == "lower" and word.low in gather_words().census and word.low not in lists.kept and (
+        word.low not in lists.clinical and word.low not in lists.common and is_dictionary(word.low) is False and not word.low.endswith("ing")
+    ):
+        take(word.start, word.end)
