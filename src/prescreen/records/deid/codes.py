@@ -59,7 +59,7 @@ _CLINICAL: Final = re.compile(
     "|".join((
         rf"(?:[a-z]{{1,5}}-?)?\d{{1,3}}(?:[.,x/-]\d{{1,3}}){{0,2}}{_UNIT}?(?:/\d{{0,3}}(?:\.\d)?{_UNIT}){{0,2}}(?:/\d{{1,3}})?",
         r"(?:bnp|nt-?probnp|ck|wbc|wcc|crp|alt|ast|ggt|plt|ferritin|trop\w*|alp|amylase|lipase|trop|ddimer|psa|esr|ca)-?\d{1,5}(?:\.\d+)?",
-        r"\d{1,5}(?:[.,]\d+)?" + _UNIT + r"[23]?(?:[-/x]\d{0,3}(?:\.\d)?" + _UNIT + r"?){0,3}",
+        r"\d{1,5}(?:[.,]\d+)?" + _UNIT + r"[23]?(?:[-/x]\d{1,3}(?:\.\d)?" + _UNIT + r"?){0,3}",
         r"(?:[a-z]?\d[\da-z]|[a-z]\d\d)(?:\.[\da-z]{1,4})(?:-[a-z]?\d[\da-z](?:\.\d{1,4})?)?",  # E11.9, S72.001A
         r"[cpyrm]{0,2}t(?:[0-4xs]|is)[a-d]?n[0-3x][a-c]?(?:m[01x][a-c]?)?(?:[grv]\d)*",  # T2N0M0
         r"g\d{1,2}p\d{1,4}(?:[+]\d)?(?:a\d|l\d|m\d)*", r"[ctls]\d{1,2}(?:[-/](?:[ctls]|co)?\d{1,2}){0,3}",

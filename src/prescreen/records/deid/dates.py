@@ -62,11 +62,14 @@ _PATTERNS: Final = tuple(
         r"|appt|jab|op|surgery|it"
         r"|given|seen|done|taken|(?!scor|rat|grad|report|describ|improv|reduc|need|gain"
         r"|us)\w{3,}ed)\s+(?:the\s+)?(?P<d>\d\d?)"
-        r"[/.](?P<m>\d\d?)(?![\d%]|[./]\d|\s?(?:mg|ml|mmol|c|deg\w*|kg|g|l|out)\b)",
+        r"[/.](?P<m>\d\d?)(?![\d%]|[./]\d|\s?(?:mg|ml|mmol|c|deg\w*|kg|g|l|out|ago|later)\b)",
         r"(?<![\w./-])(?<!pain )(?!24/7)(?P<d>1[3-9]|2\d|3[01])/(?P<m>0?[1-9]|1[0-2])(?![\d%/]|\.\d"
-        r"|\s?(?:mmhg|mg|ml)\b)",
+        r"|\s?(?:mmhg|mg|ml|ago)\b)",
         r"(?:^|[.!?\n]\s*)(?P<d>\d\d?)/(?P<m>\d\d?)(?=\s+[a-z]|:)(?!\s*(?:pain|pulses?|power|today|ago"
         r"|days?|weeks?)\b)",
+        r"\b(?:(?:book|schedul|arrang|list|plann|fix|mov|postpon|rebook|defer|cancel)\w*\s(?:for|to|on)|w/?c|week of|clinic|discharge|theatre"
+        r"|(?:gave|saw|seen|met|given|rang|phoned|visited)\s+(?!pain|power|score|gcs)[^\W\d_]{3,})\s+(?P<d>\d\d?)/(?P<m>\d\d?)"
+        r"(?=\s*(?:[.,;:)\n]|$)|\s+(?:at|by|and|with|for|am|pm|in|to)\b)(?!\.\d)",
         r"\b(?:on|since|until|from|by)\s+the\s+(?P<d>[0-3]?\d)(?P<o>st|nd|rd|th)\b"
         r"(?=\s*(?:[.,;)!?\n]|$|and\b|i\b|he\b|she\b|we\b|it\b|at\b|when\b|but\b))",
         r"\b(?:dob|d\.o\.b\.?|born|nacid[oa]|geb\.?)\s*:?\s*(?P<x>\d{6}|\d{8})\b",

@@ -15,7 +15,7 @@ from prescreen.records.deid.wordlists import is_dictionary, is_safe, load_lists
 
 # Before a name, in any letter case: none is an English word that stands before a name by chance.
 ALWAYS: Final = frozenset(
-    "bin bint ibn abu abou umm abd abdul abdel ben bat ap ab ni nic mac mc fitz van von vom zu zum der den ter ten st ste"
+    "bin bint ibn abu abou umm abd abdul abdel ap ab ni nic mac mc fitz van von vom zu zum der ter st ste"
     " saint san santa santo sao dos das della degli dello du des da".split()
 )
 # Before a name where the letter case or a second name beside it says so.
@@ -24,6 +24,7 @@ PARTICLES: Final = ALWAYS | SOMETIMES
 _ENGLISH: Final = frozenset("do i e o d y le".split())
 # Before a town: `las cruces`, `new xtown`.
 _TOWN: Final = frozenset("al el la las los san santa st mar port fort puerto villa rio bad new nueva nuevo monte el ras tel kuala le".split())
+_OPENERS: Final = frozenset("mar port fort puerto villa rio ras tel kuala".split())
 _INTO: Final = re.compile(
     r"\b(?:in|from|to|near|past|outside|at|around|of|en|cerca de|attends|attended|for|nach|aus|bei|a|across|through"
     r"|via|about|town|city)\s+$|(?:^|[,;:\n(])\s*$"
@@ -61,7 +62,8 @@ def grow_names(text: str, words: list[Word], spans: list[Span], known: Collectio
     for match in _HYPHENED_TOWN.finditer(text):
         first, last = fold(match["a"]), fold(match["b"])
         capitals = match["a"][0].isupper() and match["b"][0].isupper() and not text.isupper()
-        if capitals or not is_safe(first) or not is_safe(last):
+        plain = load_lists().common | load_lists().clinical | load_lists().kept
+        if capitals or first not in plain or last not in plain:
             take(match.start(), match.end(), "place")
     shouting = sum(c.isupper() for c in text) > sum(c.islower() for c in text)
     for _ in range(3):
@@ -85,16 +87,21 @@ def _consider(number, words, text, low, named, known, shouting, take) -> None:  
     bare = fold(text[word.start : word.end])
     if right and bare in PARTICLES and after in (" ", "-", ". ", "' ", "'"):
         capital = word.case != "lower" and not shouting
-        sure = bare in ALWAYS and bare not in ("der", "den", "ten", "da", "du", "bat", "ben")
+        sure = bare in ALWAYS and bare not in ("der", "da", "du")
+        chained = bare == "de" and right.low in ("la", "las", "los")
         both = left is not None and between in (" ", "-", ", ") and bare not in _ENGLISH
         leads = number and words[number - 1].low in PARTICLES and text[words[number - 1].end : word.start] in (" ", "-")
         town = bare in _TOWN and _INTO.search(low[max(0, word.start - 12) : word.start])
-        if (capital and bare not in _ENGLISH and not (word.first and bare in ("el", "la", "los", "las", "de", "del"))) or sure or both or after == "-" or town or (
+        if (capital and bare not in _ENGLISH and not (word.first and bare in ("el", "la", "los", "las", "de", "del"))) or sure or both or chained or after == "-" or town or (
             leads and bare in ("la", "las", "los", "der", "den", "el")
         ):
             take(word.start, word.end)
             return
-    if right and left is None and after == " " and bare in ("mar", "port", "fort", "puerto", "villa", "rio", "ras", "tel", "kuala") and (
+        opener = words[number - 1] if number else None
+        if opener and opener.low in _OPENERS and text[opener.end : word.start] == " ":
+            take(opener.start, word.end, "place")
+            return
+    if right and left is None and after == " " and bare in _OPENERS and (
         words[number + 1].low in SOMETIMES or _INTO.search(low[max(0, word.start - 12) : word.start])
     ):
         take(word.start, word.end, "place")
@@ -114,8 +121,8 @@ def _consider(number, words, text, low, named, known, shouting, take) -> None:  
         follow = re.match(r"\s*(?:[,.;:)\n/]|$|'s)", low[word.end :])
         if bare not in lists.kept and bare not in lists.titles and (word.case == "capital" or (bare not in lists.clinical and follow)):
             take(word.start, word.end)
-    elif word.low in lists.kept and word.low in gather_words().usual_names and right and word.low not in lists.stops:
-        if word.low in ("ella", "dolores", "sun", "mora", "rosa", "paz", "luz", "sol", "solo") and words[number + 1].low != "may":
+    elif word.low in lists.kept and word.low in gather_words().usual_names and word.low not in lists.stops and (right or (word.case == "capital" and not shouting)):
+        if word.low in ("ella", "dolores", "sun", "mora", "rosa", "paz", "luz", "sol", "solo") and not (right and right.low == "may"):
             take(word.start, word.end)
     elif left and word.case == "lower" and word.low in gather_words().census and word.low not in lists.kept and (
         word.low not in lists.clinical and word.low not in lists.common and is_dictionary(word.low) is False and not word.low.endswith("ing")

@@ -7,6 +7,7 @@ import re
 from typing import Final
 
 from prescreen.records.deid.spans import Span
+from prescreen.records.deid.wordcues import TOWNS
 from prescreen.records.deid.wordlists import is_safe, load_lists
 
 _AREA: Final = (
@@ -92,8 +93,12 @@ _CASED: Final = tuple(
 )
 _LOWER: Final = re.compile(
     r"(?P<left>(?:[^\W\d_][\w'.-]*\s){1,3})(?P<noun>hospital|infirmary|medical cent(?:er|re)|care home|nursing home"
-    r"|health cent(?:re|er)|hospice|surgery|clinic|practice|pharmacy|klinikum|krankenhaus)\b"
+    r"|health cent(?:re|er)|hospice|surgery|clinic|practice|pharmacy|klinikum|krankenhaus|high school|primary school|grammar school"
+    r"|primary|nursery|campus|college|university|academy|rfc|fc|afc|prison|barracks|airport|church|mosque|temple|school)\b"
 )
+_SURE: Final = frozenset("hospital infirmary hospice klinikum krankenhaus".split()) | {
+    f"{a} {b}" for a in ("medical", "care", "nursing", "health") for b in ("centre", "center", "home")
+}
 _BEFORE: Final = re.compile(
     r"\b(?:hospital|klinikum|clinica|hopital|residencia)\s(?P<name>(?:san|santa|st|de|del|la)\s\w+|\w+)\b"
 )
@@ -147,13 +152,13 @@ def _spot_lower(low: str) -> list[Span]:
         for word in reversed(list(re.finditer(r"\S+", match["left"]))):
             bare = word[0].strip("'.-").removesuffix("'s")
             saint = bare in ("st", "saint")
-            if not saint and (
+            if not saint and bare not in TOWNS and (
                 bare in lists.kept or bare in lists.clinical or bare in lists.plain or bare in lists.titles
             ):
                 break
             start = match.start("left") + word.start()
-            unknown |= not is_safe(bare) or bare in lists.names
-        sure = match["noun"] not in ("surgery", "clinic", "practice", "pharmacy")
+            unknown |= any(not is_safe(p) or p in lists.names for p in bare.split("-")) or bare in TOWNS
+        sure = match["noun"] in _SURE
         if start < match.start("noun") and (unknown or sure):
             spans.append(Span(start, match.end(), "place", "pattern"))
     for match in _BEFORE.finditer(low):
