@@ -40,9 +40,20 @@ _CUED: Final = tuple(
         rf"(?P<v>{_OVER}){_NOT_UNIT}",
         rf"(?:^|[\n(,;:\[|]\s*|- )(?:f|m|female|male|fem)\s(?P<v>{_NUMBER}){_NOT_UNIT}(?=\s*(?:[,;.)\n\]|]|$|\w{{3,}}))",
         rf"(?<![\w./°-])(?P<v>{_NUMBER})\s?[/,-]\s?(?:f|m|female|male)\b",
-        rf"(?<![\w./-])(?P<v>{_OVER})[\s-]*(?:y\.?\s?/?o\b|y\.\s?o\.|y/?rs?\b|y\b|yers?\b|yeras?\b|yaers?\b|yesr\b|yera\b|years?\b"
+        rf"(?<![\w./-])(?P<v>{_OVER})[\s-]*(?:y\.?\s?/?o\b|y\.\s?o\.|y/?rs?\b|y\b|y/?o?[fm]\b|ys\b|yers?\b|yeras?\b|yaers?\b|yesr\b|yera\b|years?\b"
         r"|birthdays?\b|anos\b|ans\b|jahre?\b|jahrige\w*|anni\b|lat\b)(?!\s+(?:ago|history|since|supply|earlier|later))",
-        rf"(?<![\w./-])(?P<v>{_NUMBER})(?:year|yr|yrs|years)",
+        rf"(?<![\w./-])(?P<v>{_NUMBER})(?:year|yr|yrs|years|yo[fm]\b)",
+        rf"(?:^|[\n,;(]\s*|- )[fm](?P<v>{_NUMBER})(?=[\s,;)])(?!\s?(?:%|bpm|kg))",
+        rf"\b(?:age|aged|edad|alter)\s?(?:[=:~]|\(\w+\):?|approx\w*|about|around)\s?(?P<v>{_OVER}){_NOT_UNIT}",
+        rf"\b(?:dob unknown|approx\w*|age\w* about),?\s?~?(?P<v>{_NUMBER})(?=\s*(?:[,;)\n]|\.(?!\d)|$|yrs?\b|years?\b))",
+        rf"\b(?:mother|father|mum|dad|sister|brother|aunt|uncle|gran\w*|nan|wife|husband|madre|padre|mf|mgm|mgf|pgm|pgf)\s(?:died\s|d\.?\s|dec\w*\s)?(?:at\s)?"
+        rf"(?P<v>{_OVER}){_NOT_UNIT}",
+        rf"\b(?:er|sie|elle|il|ella)\s(?:ist|wird|a|tiene)\s(?P<v>{_OVER}){_NOT_UNIT}",
+        rf"\b(?:not bad for|good for|well for|being|only|merely|gent of|man of|woman of|lady of|person of|birthday:?)\s(?P<v>{_WORDS}|{_NUMBER}(?=\s*(?:[,;)\n]|\.(?!\d)|$|y)))"
+        rf"{_NOT_UNIT}",
+        rf"\bwas\s(?P<v>{_OVER})\s(?:yesterday|today|last|this|in|when)\b",
+        rf"\b(?P<v>{_OVER})\snot out\b",
+        rf"\b(?:bed|room|bay|flat|resident|rm)\s?\d{{1,3}}[a-d]?\s?[:,-]\s?(?:[a-z'-]+,?\s){{1,3}}(?P<v>{_NUMBER}){_NOT_UNIT}",
         rf"\b(?:turn(?:s|ed|ing)?|become?s?|became|reach(?:es|ed|ing)?|pushing|approaching|hit(?:s|ting)?|nearing|lived? to(?: be)?"
         rf"|lives to(?: be)?|made it to|got to|died at|dead at|passed at|passed away at|dies at|cumple|cumplio|cumplira|wird|wurde"
         rf"|going on|coming up to|just shy of|shy of|age of|at age|aged|edad de|con)\s+{_SOON}{{0,2}}(?P<v>{_OVER}){_NOT_UNIT}",

@@ -19,7 +19,7 @@ _DEVICE: Final = (
 _VEHICLE: Final = (
     r"reg(?:istration)?|plates?|vrn|vin|car|van|vehicle|truck|lorry|taxi|cab|bike|motorbike|motorcycle|scooter|moped|hatchback"
     r"|saloon|sedan|suv|pick-?up|minibus|coach|caravan|campervan|parked|matricula|placa|coche|carro|moto|furgoneta"
-    r"|kennzeichen|wagen|immatriculation|voiture|trailer|tractor|uber|badge|motability|bmw|audi|vw|volkswagen"
+    r"|kennzeichen|wagen|immatriculation|voiture|trailer|tractor|uber|badge|motability|rtc|mva|crash\w*|collision|driver|driving|drove|parking|traffic|motorway|towed|dvla|bmw|audi|vw|volkswagen"
     r"|toyota|ford|honda|nissan|mazda|kia|hyundai|skoda|renault|peugeot|citroen|fiat|vauxhall|opel|mercedes|volvo"
     r"|tesla|chevy|jeep|suzuki|dacia|white one|red one|blue one|black one|grey one|silver one"
 )
@@ -71,7 +71,7 @@ _CLINICAL: Final = re.compile(
         r"(?:d|ns|lr)\d{1,2}w|d\d{1,2}ns|mp\d|o2sats?\d{0,3}|h2o2?|co2|n2o|[kmn]n?95|folfox\d*|u-?\d{3}|\d{1,2}-?0\w{0,8}", r"r-?chop-?\d*",
     ))
 )  # fmt: skip
-_BEFORE: Final = 60  # characters before a token in which a cue speaks for it, and behind it
+_BEFORE: Final = 80  # characters before a token in which a cue speaks for it, and behind it
 _AFTER: Final = 30
 
 

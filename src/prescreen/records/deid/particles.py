@@ -16,7 +16,7 @@ from prescreen.records.deid.wordlists import is_dictionary, is_safe, load_lists
 # Before a name, in any letter case: none is an English word that stands before a name by chance.
 ALWAYS: Final = frozenset(
     "bin bint ibn abu abou umm abd abdul abdel ap ab ni nic mac mc fitz van von vom zu zum der ter st ste"
-    " saint san santa santo sao dos das della degli dello du des da".split()
+    " bte binte binti ould uld oglu ogly kizi mhic ui ua saint san santa santo sao dos das della degli dello du des da".split()
 )
 # Before a name where the letter case or a second name beside it says so.
 SOMETIMES: Final = frozenset("al el de la las los del le di do d o y e i".split())
@@ -37,7 +37,11 @@ _HYPHENED_TOWN: Final = re.compile(
     r"(?<![\w-])(?P<a>[^\W\d_]{3,})-(?:in|on|upon|under|le|la|de-la|de|del|by|super|sur|am|an-der|next|les|lez|en|cum|sous|juxta)"
     r"(?:-(?:the|la|le|el|los|las))?-(?P<b>[^\W\d_]{3,})(?![\w-])", re.I,
 )  # fmt: skip
+# Small words that are also names, in capitals beside one.
+_SMALL: Final = frozenset("an my do so ma ha ho le la du may will long sun see be can van vu vo ly ba di ta hue lam than thi mai de".split())
+_ROMAN: Final = frozenset("ii iv vi ix xi".split())
 _BEHIND_HYPHEN: Final = frozenset("like type style based free related born led run in by old year up off on out positive negative".split())
+_BEFORE_HYPHEN: Final = frozenset("non ex mid pre post anti pro semi self co re un sub inter pseudo para peri half great step".split())
 _VOWEL: Final = re.compile(r"[^\W\d_]?[aeiouy]|[aeiou][^\W\d_]|ng")
 _PLAIN: Final = frozenset("a i is am be he we me my us it in on at as an or if so no go do by to of ok up hi oh ah".split())
 
@@ -89,7 +93,9 @@ def _consider(number, words, text, low, named, known, shouting, take) -> None:  
         capital = word.case != "lower" and not shouting
         sure = bare in ALWAYS and bare not in ("der", "da", "du")
         chained = bare == "de" and right.low in ("la", "las", "los")
-        both = left is not None and between in (" ", "-", ", ") and bare not in _ENGLISH
+        framed = left is not None and between == " " and left.case == right.case == "capital" and word.case == "lower"
+        both = left is not None and between in (" ", "-", ", ") and (bare not in _ENGLISH or framed)
+        sure = sure or text[word.start : word.end] in ("Ó", "Ní", "Í")
         leads = number and words[number - 1].low in PARTICLES and text[words[number - 1].end : word.start] in (" ", "-")
         town = bare in _TOWN and _INTO.search(low[max(0, word.start - 12) : word.start])
         if (capital and bare not in _ENGLISH and not (word.first and bare in ("el", "la", "los", "las", "de", "del"))) or sure or both or chained or after == "-" or town or (
@@ -109,7 +115,9 @@ def _consider(number, words, text, low, named, known, shouting, take) -> None:  
     if "-" in (after, between) and word.low not in _BEHIND_HYPHEN:
         other = right if after == "-" else left
         capital = word.case == "capital" and other.case == "capital"
-        if len(word.low) > 1 and (capital or (not is_safe(word.low) and word.case == other.case)):
+        rare = word.low in gather_words().census or word.low not in lists.clinical
+        loose = rare and word.low not in lists.kept and (word.case == other.case or other.case == "capital")
+        if len(word.low) > 1 and (capital or loose) and word.low not in _BEFORE_HYPHEN:
             take(word.start, word.end)
             return
     beside = (right and after == " ") or (left and between == " ")
@@ -117,7 +125,9 @@ def _consider(number, words, text, low, named, known, shouting, take) -> None:  
         return
     if word.low in known and word.low not in ("and", "i", "is", "a"):
         take(word.start, word.end)
-    elif len(bare) == 2 and left and between == " " and _VOWEL.fullmatch(bare) and word.case != "shout":
+    elif word.case == "capital" and not word.first and not shouting and word.low in _SMALL and (right or left).case == "capital":
+        take(word.start, word.end)
+    elif len(bare) == 2 and bare not in _ROMAN and left and between == " " and _VOWEL.fullmatch(bare) and word.case != "shout":
         follow = re.match(r"\s*(?:[,.;:)\n/]|$|'s)", low[word.end :])
         if bare not in lists.kept and bare not in lists.titles and (word.case == "capital" or (bare not in lists.clinical and follow)):
             take(word.start, word.end)

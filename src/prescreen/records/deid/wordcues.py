@@ -78,6 +78,8 @@ def spot_word_names(text: str, words: list[Word], low: str) -> list[Span]:
                 spans.append(Span(match.start("v"), match.end("v"), "name", "cue"))
     for match in _BUSINESS.finditer(low):
         word = match["v"]
+        if low[match.end("v") : match.end("v") + 1] == "-":
+            continue
         capital = text[match.start("v")].isupper() and not text[match.start("v") :].isupper()
         doubtful = word in lists.kept or word in lists.titles or word in lists.plain or word in lists.generic
         if not doubtful and word not in _NO_FIRM and (capital or word in gather_words().census or not is_safe(word)):
