@@ -52,7 +52,16 @@ _CUED: Final = tuple(
         rf"\b(?:not bad for|good for|well for|being|only|merely|gent of|man of|woman of|lady of|person of|birthday:?)\s(?P<v>{_WORDS}|{_NUMBER}(?=\s*(?:[,;)\n]|\.(?!\d)|$|y)))"
         rf"{_NOT_UNIT}",
         rf"\bwas\s(?P<v>{_OVER})\s(?:yesterday|today|last|this|in|when)\b",
-        rf"\b(?P<v>{_OVER})\snot out\b",
+        rf"\b(?P<v>{_OVER})\s(?:not out|going on \d+)\b",
+        rf"(?<![\w./-])(?P<v>{_NUMBER})-?ish\b",
+        rf"\b(?P<v>{_NINETY}\s[1-9])(?!\d|\.\d|/)(?=\s*(?:[,.;)\n]|$)|\s(?:years?|yrs?|yo|now|and|who|with)\b)",
+        rf"\b(?:gone|getting on for|rising|past|touching|knocking on|all of|side of|sprightly|frail|spry|independent|active|still|also|both|cumplir"
+        rf"|tiene)\s(?P<v>{_OVER}){_NOT_UNIT}(?=\s*(?:[,;!?)\n]|\.(?!\d)|$)|\s(?:and|but|now|she|he|y|who|with)\b)",
+        rf"\b(?:senora?|abuel\w+|mujer|hombre|ancian[oa]|twins)\s(?:de|of)\s(?P<v>{_OVER}){_NOT_UNIT}",
+        rf"\b(?:mr|mrs|ms|miss|sra?|herr|frau)\.?\s[a-z][a-z'-]+\s(?P<v>{_NUMBER}){_NOT_UNIT}(?=\s*[,;.)\n]|$|\s[a-z])",
+        rf"\b(?:mum|mom|mam|mother|dad|father|nan|nana|nanny|gran|granny|grandma|grandmother|grandad|granddad|grandpa|grandfather|husband|wife"
+        rf"|aunt\w*|uncle|neighbou?r|resident|pt|patient|lady|gentleman|widow(?:er)?|abuel[oa]|they are|theyre|they're)s?\s(?:is\s|are\s)?(?:also\s"
+        rf"|both\s)?(?P<v>{_NUMBER}){_NOT_UNIT}(?!\s*(?:temp|fever|febrile|hr\b|bpm|sats|pulse|over|on\s(?:air|o2)))(?=\s*[,;.)\n]|$|\s[a-z])",
         rf"\b(?:bed|room|bay|flat|resident|rm)\s?\d{{1,3}}[a-d]?\s?[:,-]\s?(?:[a-z'-]+,?\s){{1,3}}(?P<v>{_NUMBER}){_NOT_UNIT}",
         rf"\b(?:turn(?:s|ed|ing)?|become?s?|became|reach(?:es|ed|ing)?|pushing|approaching|hit(?:s|ting)?|nearing|lived? to(?: be)?"
         rf"|lives to(?: be)?|made it to|got to|died at|dead at|passed at|passed away at|dies at|cumple|cumplio|cumplira|wird|wurde"
@@ -101,6 +110,14 @@ _PERSON: Final = re.compile(
 _YEAR: Final = re.compile(r"(?:nineteen|eighteen|in|of|since|or|\d)[\s-]+$")  # what makes `ninety four` a year
 _REACH: Final = 48  # characters before the number, within its sentence
 
+# Between bars and dashes, before a verb behind a name, after `at`: only where nothing measured stands before.
+_APART: Final = re.compile(
+    rf"(?:[|;]\s?|\s-\s|(?<=[a-z])/)(?P<v>{_NUMBER})(?=\s?(?:[|;]|-\s|/\s?[a-z]))|(?:^|\n)(?P<w>{_NUMBER})\s?[-/]\s?(?=[a-z]{{4,}})"
+    rf"|\b(?:at|until)\s(?P<x>{_WORDS}|9\d)(?=\s*(?:[,;!)\n]|\.(?!\d)|$)|\s(?:she|he|i|who|drives|and|still)\b)|\byears:?\s(?P<y>{_NUMBER})\b"
+)
+_VERBED: Final = re.compile(
+    r"\b[A-Z][a-z\u00df-\u017f]{2,}\s(?P<v>9\d|10\d)(?=\s(?:fell|lives|can|cant|can't|is|has|was|found|c/o|refus\w+|complain\w+|tripped|slipped|rang)\b)"
+)
 _LISTED: Final = re.compile(r"(?<=[a-z]{2}),?\s(?P<v>9\d|10\d)(?=\s?(?:[,;)/\n]|\.(?!\d)|$|[fm]\b))")  # in lists of residents
 
 
@@ -112,10 +129,11 @@ def spot_ages(text: str, low: str) -> list[Span]:
             warm = _WARM.search(low[max(0, match.start("v") - 24) : match.start("v")])
             if not (warm and not match[0].lstrip().startswith(("he ", "she ", "i "))):
                 spans.append(Span(match.start("v"), match.end("v"), "age_over_89", "pattern"))
-    for regex, said in ((_NAMED, low), (_TWO_NAMES, text), (_LISTED, low if "resident" in low else "")):
+    for regex, said in ((_NAMED, low), (_TWO_NAMES, text), (_VERBED, text), (_APART, low), (_LISTED, low if "resident" in low else "")):
         for match in regex.finditer(said):
-            if not _MEASURED.search(_sentence(low, match.start("v"))):
-                spans.append(Span(match.start("v"), match.end("v"), "age_over_89", "pattern"))
+            group = match.lastgroup or "v"
+            if not _MEASURED.search(_sentence(low, match.start(group))):
+                spans.append(Span(match.start(group), match.end(group), "age_over_89", "pattern"))
     return spans
 
 

@@ -19,7 +19,7 @@ ALWAYS: Final = frozenset(
     " bte binte binti ould uld oglu ogly kizi mhic ui ua saint san santa santo sao dos das della degli dello du des da".split()
 )
 # Before a name where the letter case or a second name beside it says so.
-SOMETIMES: Final = frozenset("al el de la las los del le di do d o y e i".split())
+SOMETIMES: Final = frozenset("al el de la las los del le di do d o y e i den ten ben und".split())
 PARTICLES: Final = ALWAYS | SOMETIMES
 _ENGLISH: Final = frozenset("do i e o d y le".split())
 # Before a town: `las cruces`, `new xtown`.
@@ -42,6 +42,9 @@ _SMALL: Final = frozenset("an my do so ma ha ho le la du may will long sun see b
 _ROMAN: Final = frozenset("ii iv vi ix xi".split())
 _BEHIND_HYPHEN: Final = frozenset("like type style based free related born led run in by old year up off on out positive negative".split())
 _BEFORE_HYPHEN: Final = frozenset("non ex mid pre post anti pro semi self co re un sub inter pseudo para peri half great step".split())
+_INITIALS_BEFORE: Final = re.compile(r"(?:(?<![\w'.])[^\W\d_]\.[\s-]?)(?:[^\W\d_]\.[\s-]?){0,2}$")
+_INITIALS_BEHIND: Final = re.compile(r",?\s(?:[^\W\d_]\.){1,3}(?!\w)")
+_ABBREVIATED: Final = re.compile(r"e\.\s?g\.|i\.\s?e\.|a\.\s?m\.|p\.\s?m\.|^\s?s\.\s?$")
 _VOWEL: Final = re.compile(r"[^\W\d_]?[aeiouy]|[aeiou][^\W\d_]|ng")
 _PLAIN: Final = frozenset("a i is am be he we me my us it in on at as an or if so no go do by to of ok up hi oh ah".split())
 
@@ -69,12 +72,21 @@ def grow_names(text: str, words: list[Word], spans: list[Span], known: Collectio
         plain = load_lists().common | load_lists().clinical | load_lists().kept
         if capitals or first not in plain or last not in plain:
             take(match.start(), match.end(), "place")
+    for span in spans:
+        if span.kind == "name":
+            before = _INITIALS_BEFORE.search(text[max(0, span.start - 12) : span.start])
+            if before and not _ABBREVIATED.search(before[0].lower()):
+                take(span.start - len(before[0]), span.start)
+            if behind := _INITIALS_BEHIND.match(text, span.end):
+                take(span.end, behind.end())
     shouting = sum(c.isupper() for c in text) > sum(c.islower() for c in text)
     for _ in range(3):
         before = len(grown)
         for number in range(len(words) - 1, -1, -1):
             word = words[number]
-            if not covered[word.start] and not is_eponym(words, number, text):
+            near = low[max(0, word.start - 1) : word.start] + low[word.end : word.end + 1]
+            halved = "-" in near and word.case == "capital" and word.low in gather_words().census and word.low in load_lists().in_context
+            if not covered[word.start] and (halved or not is_eponym(words, number, text)):
                 _consider(number, words, text, low, named, known, shouting, take)
         if len(grown) == before:
             break
@@ -95,11 +107,12 @@ def _consider(number, words, text, low, named, known, shouting, take) -> None:  
         chained = bare == "de" and right.low in ("la", "las", "los")
         framed = left is not None and between == " " and left.case == right.case == "capital" and word.case == "lower"
         both = left is not None and between in (" ", "-", ", ") and (bare not in _ENGLISH or framed)
-        sure = sure or text[word.start : word.end] in ("Ó", "Ní", "Í")
+        irish = bare in ("o", "d") and after == " " and (word.case == right.case == "lower" or (word.case != "lower" and right.case != "lower"))
+        sure = sure or (irish and left is None and not low[max(0, word.start - 2) : word.start].strip().isdigit()) or text[word.start : word.end] in ("Ó", "Ní", "Í")
         leads = number and words[number - 1].low in PARTICLES and text[words[number - 1].end : word.start] in (" ", "-")
         town = bare in _TOWN and _INTO.search(low[max(0, word.start - 12) : word.start])
         if (capital and bare not in _ENGLISH and not (word.first and bare in ("el", "la", "los", "las", "de", "del"))) or sure or both or chained or after == "-" or town or (
-            leads and bare in ("la", "las", "los", "der", "den", "el")
+            leads and bare in ("la", "las", "los", "der", "den", "el", "und")
         ):
             take(word.start, word.end)
             return
