@@ -6,83 +6,63 @@ like is left: vertebrae, stages, diagnosis codes, scores, doses. Knows no patien
 """
 
 import re
+from itertools import pairwise
 from typing import Final, NamedTuple
 
+from prescreen.records.deid.clinical_codes import UNIT, is_clinical_code
 from prescreen.records.deid.spans import Kind, Span
 from prescreen.records.deid.wordlists import is_safe, load_lists
 
 _DEVICE: Final = (
-    r"serial\w*|s/n|sn|device|pump|pacemaker|implant\w*|model|lot|batch|udi|imei|defib\w*|recorder|monitor|sensor|cgm"
-    r"|stimulator|prosthe\w+|hearing aid|nebuli[sz]er|ventilator|cpap|stent|valve|transmitter|glucometer|wheelchair|insulin pump"
+    r"serial\w*|s/n|sn|device|pump|pacemaker|implant\w*|model|lot|batch|udi|imei|defib\w*|recorder|monitor|"
+    r"sensor|cgm"
+    r"|stimulator|prosthe\w+|hearing aid|nebuli[sz]er|ventilator|cpap|stent|valve|transmitter|glucometer|"
+    r"wheelchair|insulin pump"
     r"|marcapasos|bomba|dispositivo|aparato|schrittmacher|pumpe|gerat|serien\w*|numero de serie"
 )
 _VEHICLE: Final = (
-    r"reg(?:istration)?|plates?|vrn|vin|car|van|vehicle|truck|lorry|taxi|cab|bike|motorbike|motorcycle|scooter|moped|hatchback"
+    r"reg(?:istration)?|plates?|vrn|vin|car|van|vehicle|truck|lorry|taxi|cab|bike|motorbike|motorcycle|scooter|"
+    r"moped|hatchback"
     r"|saloon|sedan|suv|pick-?up|minibus|coach|caravan|campervan|parked|matricula|placa|coche|carro|moto|furgoneta"
-    r"|kennzeichen|wagen|immatriculation|voiture|trailer|tractor|uber|badge|motability|rtc|mva|crash\w*|collision|driver|driving|drove|parking|traffic|motorway|towed|dvla|bmw|audi|vw|volkswagen"
+    r"|kennzeichen|wagen|immatriculation|voiture|trailer|tractor|uber|badge|motability|rtc|mva|crash\w*|"
+    r"collision|driver|driving|drove|parking|traffic|motorway|towed|dvla|bmw|audi|vw|volkswagen"
     r"|toyota|ford|honda|nissan|mazda|kia|hyundai|skoda|renault|peugeot|citroen|fiat|vauxhall|opel|mercedes|volvo"
     r"|tesla|chevy|jeep|suzuki|dacia|white one|red one|blue one|black one|grey one|silver one"
 )
 _RECORD: Final = (
-    r"mrn|mr\s?#|hosp(?:ital)?\.?\s?(?:no|num|number|id|nr)|nhs|chart|chi|nhc|(?:patient|pt|client|unit|case|file|record|ref|reference|episode"
-    r"|encounter|label|folder|study|trial|subject|specimen|sample|accession)\.?\s?(?:no|num|number|nr|id|code)|medical record|mrnr"
-    r"|ref(?:erence)?|historia(?:\sclinica)?|n\.?h\.?c|expediente|fallnummer|patientennummer|aktenzeichen|dossier|wristband"
+    r"mrn|mr\s?#|hosp(?:ital)?\.?\s?(?:no|num|number|id|nr)|nhs|chart|chi|nhc|(?:patient|pt|client|unit|case|"
+    r"file|record|ref|reference|episode"
+    r"|encounter|label|folder|study|trial|subject|specimen|sample|accession)\.?\s?(?:no|num|number|nr|id|code)|"
+    r"medical record|mrnr"
+    r"|ref(?:erence)?|historia(?:\sclinica)?|n\.?h\.?c|expediente|fallnummer|patientennummer|aktenzeichen|"
+    r"dossier|wristband"
 )
-_WORDS: Final = tuple(
-    (kind, re.compile(rf"\b(?:{words})(?!\w)"))
-    for kind, words in (("device", _DEVICE), ("vehicle", _VEHICLE), ("mrn", _RECORD))
+_NEAR: Final[dict[Kind, str]] = {"device": _DEVICE, "vehicle": _VEHICLE, "mrn": _RECORD}
+_FIRMLY: Final[dict[Kind, str]] = {
+    "device": r"serial(?!\s+[a-z]{4})|s/n|sn|imei|udi|serien(?:nummer|-?nr)|numero de serie|(?:pump|device|model|lot"
+    r"|batch|pacemaker|implant)(?:\s(?:no|num|number|id|serial|s/n))?",
+    "vehicle": r"reg(?:istration)?|plates?|number\s?plate|vrn|matricula|placas?|kennzeichen|immatriculation",
+    "mrn": _RECORD,
+}
+_TO_IT: Final = (
+    r"(?:[\s:#.=(\[-]|n[ºo°]\b|nr\b|num\w*|numero\b|is\b|no\b|id\b|code\b|on\b|reads?\b|ends?\b|ending\b"
+    r"|unit\b|the\b|my\b|her\b|his\b|card\b|es\b|ist\b|said\b|here\b|lautet\b){0,7}(?<=[\s:#.=(\[-])(?=[^\W_])"
 )
-_FIRM: Final[tuple[tuple[Kind, re.Pattern[str]], ...]] = tuple(
-    (kind, re.compile(
-        rf"\b(?:{words})(?!\w)(?:[\s:#.=(\[-]|n[ºo°]\b|nr\b|num\w*|numero\b|is\b|no\b|id\b|code\b|on\b|reads?\b|ends?\b|ending\b"
-        r"|unit\b|the\b|my\b|her\b|his\b|card\b|es\b|ist\b|said\b|here\b|lautet\b){0,7}(?<=[\s:#.=(\[-])(?=[^\W_])"))
-    for kind, words in (
-        ("device", r"serial(?!\s+[a-z]{4})|s/n|sn|imei|udi|serien(?:nummer|-?nr)|numero de serie|(?:pump|device|model|lot|batch|pacemaker|implant)"
-         r"(?:\s(?:no|num|number|id|serial|s/n))?"),
-        ("vehicle", r"reg(?:istration)?|plates?|number\s?plate|vrn|matricula|placas?|kennzeichen|immatriculation"),
-        ("mrn", _RECORD),
-    )
-)  # fmt: skip
+_WORDS: Final = tuple((kind, re.compile(rf"\b(?:{words})(?!\w)")) for kind, words in _NEAR.items())
+_FIRM: Final = tuple((kind, re.compile(rf"\b(?:{words})(?!\w){_TO_IT}")) for kind, words in _FIRMLY.items())
 _BEHIND: Final = re.compile(
-    r"\)?,?\s+(?:is|was|=|es)?\s?(?:(?:the|my|her|his|our|their|your|mi|su)\s)?(?P<cue>(?:device|pump|pacemaker)?\s?serial|pump|pacemaker|device"
-    r"|mrn|hosp(?:ital)?\s(?:no|number|id)|record\s(?:no|number)|nhs(?:\s(?:no|number))?|chart\s(?:no|number)|patient\s(?:no|number|id)"
+    r"\)?,?\s+(?:is|was|=|es)?\s?(?:(?:the|my|her|his|our|their|your|mi|su)\s)?(?P<cue>(?:device|pump|"
+    r"pacemaker)?\s?serial|pump|pacemaker|device"
+    r"|mrn|hosp(?:ital)?\s(?:no|number|id)|record\s(?:no|number)|nhs(?:\s(?:no|number))?|chart\s(?:no|number)|"
+    r"patient\s(?:no|number|id)"
     r"|reg(?:istration)?|plates?|number\s?plate|car|van|truck|taxi)\b"
 )
-_TOKEN: Final = re.compile(r"(?<![\w@./-])(?=[\w./-]*\d)(?=[\w./-]*[^\W\d_])[^\W_]+(?:[-./_][^\W_]+){0,4}(?![\w@]|[-./_][^\W_])")
-_GROUP: Final = re.compile(r"[^\W_]+")
-_UNIT: Final = (
-    r"(?:mgs?|mcg|ug|g|gm|kg|mls?|dl|l|cm|mm|mmhg|bpm|iu|u|units?|kcal|k?cals?|m?mol\w*|m?eq|mph|kmh?|kph|ft|in|lb|lbs|oz|st|nd|rd|th"
-    r"|yrs?|yo|y|months?|mths?|m|weeks?|wks?|wk|w|days?|d|hours?|hrs?|hrly|hourly|h|mins?|minutes?|min|secs?|s|ms|am|pm|x|hz|k?pa|f|c|fr|j|kj"
-    r"|mv|ma|w|v|%|ppm|rpm|puffs?|tabs?|caps?|drops?|er|sr|xl|cr|mr|bd|od|tds|qds|prn|po|iv|im|sc|day|dose|lead|mhz|ghz|k|p|a|b)"
+_TOKEN: Final = re.compile(
+    r"(?<![\w@./-])(?=[\w./-]*\d)(?=[\w./-]*[^\W\d_])[^\W_]+(?:[-./_][^\W_]+){0,4}(?![\w@]|[-./_][^\W_])"
 )
-_CLINICAL: Final = re.compile(
-    "|".join((
-        rf"(?:[a-z]{{1,5}}-?)?\d{{1,3}}(?:[.,x/-]\d{{1,3}}){{0,2}}{_UNIT}?(?:/\d{{0,3}}(?:\.\d)?{_UNIT}){{0,2}}(?:/\d{{1,3}})?",
-        r"(?:bnp|nt-?probnp|ck|wbc|wcc|crp|alt|ast|ggt|plt|ferritin|trop\w*|alp|amylase|lipase|trop|ddimer|psa|esr|ca)-?\d{1,5}(?:\.\d+)?",
-        r"\d{1,5}(?:[.,]\d+)?" + _UNIT + r"[23]?(?:[-/x]\d{1,3}(?:\.\d)?" + _UNIT + r"?){0,3}",
-        r"(?:[a-z]?\d[\da-z]|[a-z]\d\d)(?:\.[\da-z]{1,4})(?:-[a-z]?\d[\da-z](?:\.\d{1,4})?)?",  # E11.9, S72.001A
-        r"[cpyrm]{0,2}t(?:[0-4xs]|is)[a-d]?n[0-3x][a-c]?(?:m[01x][a-c]?)?(?:[grv]\d)*",  # T2N0M0
-        r"g\d{1,2}p\d{1,4}(?:[+]\d)?(?:a\d|l\d|m\d)*", r"[ctls]\d{1,2}(?:[-/](?:[ctls]|co)?\d{1,2}){0,3}",
-        r"(?:s?\d{1,2}|v\d{1,2})(?:[-/]v?\d{1,2}){1,3}", r"(?:sars-?cov-?2|covid-?(?:19|\d{4})|c-?19|h\dn\d|hpv\d*|hla-?\w+|b-?12|vit\w*-?\w\d*)",
-        r"cyp\d\w+", r"(?:brca|her|cd|il|ca|tp|pd|pdl|ki|p|ck|erc|apo|mlh|msh|nf|abcb|fgfr|vegf|tnf|ifn|gata|sox|gp|glp|sglt|mcv|pm|spo|sao|pao|paco|fio|etco|hco"
-        r"|po|pco|fev|fvc|hba|hb|a|q|s|ph)-?\d{1,3}[a-z]{0,2}(?:[-/]\d{1,3}[a-z]?|[-/][a-z]{1,4}\d?){0,2}",
-        r"cha\d?ds?\d?(?:-?vasc)?\w{0,2}", r"(?:curb|news|phq|gad|abcd|audit|sf|eq|gds|das|haq|epds|k|must|mews|qol)-?\d{1,3}\w{0,3}(?:-\d\w)?",
-        r"(?:tc|i|f|fdg|tl|ga|sr|cr|co|ra|lu|y)-?\d{2,3}m?", r"q\d{1,2}(?:-\d{1,2})?h(?:r|rs|ourly)?", r"\d{1,2}(?:-\d{1,2})?(?:hrly|hourly|weekly|daily|monthly)",
-        r"(?:d|ns|lr)\d{1,2}w|d\d{1,2}ns|mp\d|o2sats?\d{0,3}|h2o2?|co2|n2o|[kmn]n?95|folfox\d*|u-?\d{3}|\d{1,2}-?0\w{0,8}", r"r-?chop-?\d*",
-    ))
-)  # fmt: skip
+_GROUP: Final = re.compile(r"[^\W_]+")
 _BEFORE: Final = 80  # characters before a token in which a cue speaks for it, and behind it
 _AFTER: Final = 30
-
-
-def is_clinical_code(token: str) -> bool:
-    """Whether a folded token of letters and digits is a dose, stage, level, score or diagnosis code."""
-    if _CLINICAL.fullmatch(token):
-        return True
-    letters = re.findall(r"[^\W\d_]+", token)
-    digits = sum(c.isdigit() for c in token)
-    longest = max(letters, key=len, default="")
-    return len(longest) > 3 and is_safe(longest) and digits < 5  # 65-year-old, 10mgtablets
 
 
 class _Token(NamedTuple):
@@ -142,9 +122,14 @@ def _read_groups(text: str, low: str, at: int, shouting: bool) -> _Token | None:
             single = len(group) == 1 and re.match(r"\s\d{3,5}(?!\w)", low[match.end() :])
             if len(group) > (4 if not digits else 3) or (loose and not upper and group in kept and not single):
                 break
-            if loose and not upper and not single and (is_safe(group) or (digits and not re.match(r"\s\d{2,5}(?!\w)", low[match.end() :]))):
+            if (
+                loose
+                and not upper
+                and not single
+                and (is_safe(group) or (digits and not re.match(r"\s\d{2,5}(?!\w)", low[match.end() :])))
+            ):
                 break
-        elif digits and gap == " " and re.fullmatch(rf"\d{{1,4}}{_UNIT}", group):
+        elif digits and gap == " " and re.fullmatch(rf"\d{{1,4}}{UNIT}", group):
             break
         digits += sum(c.isdigit() for c in group)
         signs += len(group)
@@ -160,7 +145,7 @@ def _read_groups(text: str, low: str, at: int, shouting: bool) -> _Token | None:
     return _Token(start, end)
 
 
-_UNIT_BEHIND: Final = re.compile(rf"\s?(?:{_UNIT}|people|times|steps|calories)(?![\w])")
+_UNIT_BEHIND: Final = re.compile(rf"\s?(?:{UNIT}|people|times|steps|calories)(?![\w])")
 
 
 def _spot_firm(text: str, low: str, shouting: bool) -> list[Span]:
@@ -168,7 +153,7 @@ def _spot_firm(text: str, low: str, shouting: bool) -> list[Span]:
     for kind, regex in _FIRM:
         for match in regex.finditer(low):
             token = _read_groups(text, low, match.end(), shouting)
-            if token is not None and not is_clinical_code(low[token.start : token.end]) or (
+            if (token is not None and not is_clinical_code(low[token.start : token.end])) or (
                 token is not None and low[token.start : token.end].isdigit()
             ):
                 spans.append(Span(token.start, token.end, kind, "pattern"))
@@ -181,7 +166,12 @@ def _spot_behind(low: str) -> list[Span]:
     for match in re.finditer(r"(?<![\w./-])(?=[a-z-]*\d)[a-z\d]+(?:[-/][a-z\d]+){0,3}", low):
         cue = _BEHIND.match(low, match.end())
         digits = sum(c.isdigit() for c in match[0])
-        if cue is None or digits < 4 or re.fullmatch(r"\d{4}|\d{2,3}/\d{2,3}", match[0]) or is_clinical_code(match[0]) and not match[0].isdigit():
+        if (
+            cue is None
+            or digits < 4
+            or re.fullmatch(r"\d{4}|\d{2,3}/\d{2,3}", match[0])
+            or (is_clinical_code(match[0]) and not match[0].isdigit())
+        ):
             continue
         kind = next((kind for kind, regex in _WORDS if regex.search(cue["cue"])), "mrn")
         spans.append(Span(match.start(), match.end(), kind, "pattern"))  # type: ignore[arg-type]
@@ -189,7 +179,7 @@ def _spot_behind(low: str) -> list[Span]:
 
 
 def _spot_plates(text: str, low: str, shouting: bool) -> list[Span]:
-    """Plates in several groups, in a line with a vehicle: letters and digits that are no words, units or vital signs."""
+    """Plates in several groups, in a line with a vehicle: no words, units or vital signs."""
     groups = list(_GROUP.finditer(low))
     spans: list[Span] = []
     taken = 0
@@ -198,8 +188,12 @@ def _spot_plates(text: str, low: str, shouting: bool) -> list[Span]:
             continue
         for size in (4, 3, 2):
             run = groups[number : number + size]
-            gaps = [low[a.end() : b.start()] for a, b in zip(run, run[1:], strict=False)]
-            if len(run) == size and all(gap in (" ", "-", ".", "·") for gap in gaps) and _is_plate(run, text, shouting):
+            gaps = [low[a.end() : b.start()] for a, b in pairwise(run)]
+            if (
+                len(run) == size
+                and all(gap in (" ", "-", ".", "·") for gap in gaps)
+                and _is_plate(run, text, shouting)
+            ):
                 start, end = first.start(), run[-1].end()
                 if _cue_near(low, start, end) == "vehicle" and not re.match(r"[./-]\w", low[end : end + 2]):
                     spans.append(Span(start, end, "vehicle", "pattern"))
@@ -219,16 +213,15 @@ def _is_plate(run: list[re.Match[str]], text: str, shouting: bool) -> bool:
         word = match[0]
         upper = text[match.start() : match.end()].isupper() and not shouting
         if any(c.isdigit() for c in word):
-            if not word.isdigit() and (re.fullmatch(rf"\d{{1,3}}{_UNIT}", word) or re.fullmatch(r"[ctlsv]\d{1,2}", word)):
+            if not word.isdigit() and (
+                re.fullmatch(rf"\d{{1,3}}{UNIT}", word) or re.fullmatch(r"[ctlsv]\d{1,2}", word)
+            ):
                 return False
-        elif len(word) > 3 or re.fullmatch(_UNIT, word) and len(word) > 1:
+        elif len(word) > 3 or (re.fullmatch(UNIT, word) and len(word) > 1):
             return False
         elif len(word) == 1:
             if not upper and digits < 5 and not (len(run) > 2 and word not in "aix"):
                 return False
-        elif word in lists.kept and not (upper and len(run) > 2):
+        elif (word in lists.kept and not (upper and len(run) > 2)) or (not upper and is_safe(word)):
             return False
-        elif not upper and is_safe(word):
-            return False
-    return digits > 2 or len(run) > 1 and len(plain) - digits > 2
-
+    return digits > 2 or (len(run) > 1 and len(plain) - digits > 2)

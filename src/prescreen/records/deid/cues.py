@@ -34,8 +34,10 @@ _WEAK: Final = re.compile(
     r"|called|known as"
     r"|nickname|me llamo|se llama|mi nombre es|soy|ich bin|ich heisse|je m'appelle|je suis|signed|signed by|"
     rf"{_KIN}(?:\s(?:is\s)?(?:called|named))?|with|and|told|asked|informed|spoke to|says|seen by"
-    rf"|reviewed by|driver|hca|sn|rn|cns|sw|cpn|interpreter|supervisor|assessor|leader|warden|solicitors?|tutor|manager|coordinator|witness|bystander"
-    r"|registrar|med reg|locum|secretary|receptionist|porter|volunteer|dentist|chaperone|lodger|pcp|guarantor|spokesperson|surnames?|nee|maiden name"
+    rf"|reviewed by|driver|hca|sn|rn|cns|sw|cpn|interpreter|supervisor|assessor|leader|warden|solicitors?|"
+    rf"tutor|manager|coordinator|witness|bystander"
+    r"|registrar|med reg|locum|secretary|receptionist|porter|volunteer|dentist|chaperone|lodger|pcp|guarantor|"
+    r"spokesperson|surnames?|nee|maiden name"
     r"|formerly|aka|alias|married name|also known as|goes by|prefers|"
     r"referred by|by|patient|pt|client|child|baby of|bracelet|dear|hi|hello|hey|thanks|thx|cheers|regards|wishes"
     r"|sincerely|faithfully|love|from|saludos|gruss(?:en)?|cordialement|for)\b[,:\s]*[\s:]\s*(?=[^\W\d_])"
@@ -44,9 +46,12 @@ _LABEL: Final = re.compile(
     r"(?:^|[\n.;(])\s*(?:patient(?:'s)?(?: name)?|name|full name|surname|first name|last name|family name|forename|"
     r"next of kin|nok|kin|mother|father|partner|spouse|contact|emergency contact|gp|doctor|nurse|signed"
     r"|cc|attn|triage|"
-    r"child|guardian|carer|previous surname|previous name|maiden name|former name|known as|likes to be called|preferred name"
-    r"|guarantor|subscriber|policy ?holder|referrer|referred by|spokesperson|pcp|consultant|completed by|assessor|interpreter|witness"
-    r"|supervisor|line manager|key worker|social worker|signed by|dictated by|author|from|to|driver|forenames?|given names?|surnames?|nombre|apellidos?|nachname|vorname|nom|prenom)\s*:\s*(?=[^\W\d_])"
+    r"child|guardian|carer|previous surname|previous name|maiden name|former name|known as|likes to be called|"
+    r"preferred name"
+    r"|guarantor|subscriber|policy ?holder|referrer|referred by|spokesperson|pcp|consultant|completed by|"
+    r"assessor|interpreter|witness"
+    r"|supervisor|line manager|key worker|social worker|signed by|dictated by|author|from|to|driver|forenames?|"
+    r"given names?|surnames?|nombre|apellidos?|nachname|vorname|nom|prenom)\s*:\s*(?=[^\W\d_])"
 )
 _AFTER: Final = re.compile(
     rf",?\s+(?:(?:\(?(?:my|his|her|our|the|their)\s+|la\s+|el\s+|mi\s+|\(){_KIN}\b|(?:speaking|calling"
@@ -153,14 +158,18 @@ def _joins(number: int, words: list[Word], text: str) -> bool:
 
 
 def _skip_initials(number: int | None, words: list[Word], text: str, cued: set[int]) -> int | None:
-    """The first word behind a title's initials and particles: `Dr P. K. de la X`; those before a name are its own."""
+    """The first word behind a title's initials and particles: `Dr P. K. de la X`."""
     start = number
     while number is not None and number + 1 < len(words):
         word = words[number]
         gap = text[word.end : words[number + 1].start]
         low = fold(text[word.start : word.end])
-        initial = len(low) == 1 and (gap in (". ", ".") or (gap == " " and word.case != "lower" and low not in "iaoyeux"))
-        particle = low in PARTICLES and len(low) > 1 and (gap in (" ", "-") or (low in ("st", "ste") and gap == ". "))
+        initial = len(low) == 1 and (
+            gap in (". ", ".") or (gap == " " and word.case != "lower" and low not in "iaoyeux")
+        )
+        particle = (
+            low in PARTICLES and len(low) > 1 and (gap in (" ", "-") or (low in ("st", "ste") and gap == ". "))
+        )
         if not (initial or particle):
             break
         number += 1

@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Final
 
 from prescreen.records.deid.dates import find_dates
+from prescreen.records.deid.pet_forms import list_pet_forms
 from prescreen.records.deid.spans import Kind, Span, fold
 from prescreen.records.deid.vocabulary import Word
 from prescreen.records.deid.wordlists import is_safe, load_lists
@@ -68,43 +69,18 @@ def is_near(word: str, name: str) -> bool:
     a, b = word[head:], name[head:]
     return a[1:] == b or a == b[1:] or a[1:] == b[1:] or (a[:2] == b[1::-1] and a[2:] == b[2:])
 
+
 _FIRM: Final = re.compile(
-    r"\b(?:mr|mrs|ms|miss|mx|dr|prof|surname|last name|first name|family name|forename|my name is|name is|names|named|called|llamo|llama"
+    r"\b(?:mr|mrs|ms|miss|mx|dr|prof|surname|last name|first name|family name|forename|my name is|name is|"
+    r"names|named|called|llamo|llama"
     r"|senora?|sra?|herr|frau|sn|nurse|sister)[.:,]?\s+(?:[a-z]\.?\s)?$"
 )
 _LOOSE: Final = re.compile(
-    r"\b(?:i am|i'm|im|this is|its|it's|dear|hi|hello|re|pt|patient|regards|thanks|from|for|with|son|daughter|wife|husband|mum|mother"
+    r"\b(?:i am|i'm|im|this is|its|it's|dear|hi|hello|re|pt|patient|regards|thanks|from|for|with|son|daughter|"
+    r"wife|husband|mum|mother"
     r"|dad|father|brother|sister|baby|soy|ich bin)[.:,]?\s+$"
 )
 _ENDS: Final = re.compile(r"\s*(?:[,.;:)\n]|$)|\s+(?:here|speaking|calling|again)\b")
-# Pet forms that are no beginning of the name; ours, from common knowledge.
-_PETS: Final = {
-    "bill": "william", "billy": "william", "will": "william", "bob": "robert", "bobby": "robert", "dick": "richard", "rick": "richard",
-    "jack": "john", "johnny": "john", "jim": "james", "jimmy": "james", "harry": "henry", "hank": "henry", "ted": "edward",
-    "ned": "edward", "peggy": "margaret", "meg": "margaret", "maggie": "margaret", "greta": "margaret", "daisy": "margaret",
-    "betty": "elizabeth", "liz": "elizabeth", "lizzie": "elizabeth", "beth": "elizabeth", "libby": "elizabeth", "bess": "elizabeth",
-    "kate": "katherine", "katie": "katherine", "kitty": "katherine", "cathy": "catherine", "molly": "mary", "polly": "mary",
-    "sally": "sarah", "sadie": "sarah", "nancy": "ann", "annie": "anne", "nell": "eleanor", "nellie": "eleanor", "dot": "dorothy",
-    "dottie": "dorothy", "dolly": "dorothy", "tony": "anthony", "toni": "antonia", "chuck": "charles", "charlie": "charles",
-    "mick": "michael", "mike": "michael", "mickey": "michael", "paddy": "patrick", "larry": "lawrence", "sandy": "alexander",
-    "sasha": "alexander", "drew": "andrew", "becky": "rebecca", "vicky": "victoria", "gus": "angus", "pepe": "jose", "paco": "francisco",
-    "pancho": "francisco", "kiko": "francisco", "lola": "dolores", "nacho": "ignacio", "concha": "concepcion", "lupe": "guadalupe",
-    "chelo": "consuelo", "quique": "enrique", "memo": "guillermo", "beto": "alberto", "nando": "fernando", "charo": "rosario",
-    "sepp": "josef", "heinz": "heinrich", "fritz": "friedrich", "uli": "ulrich", "hans": "johannes", "lotte": "charlotte",
-}  # fmt: skip
-
-
-@lru_cache(maxsize=10_000)
-def list_pet_forms(name: str) -> frozenset[str]:
-    """Pet forms of a given name: those of the table, and beginnings of three letters or more with a small ending."""
-    forms = {pet for pet, full in _PETS.items() if full == name or (len(name) > 6 and is_near(full, name))}
-    if len(name) > 4:
-        for size in range(3, min(len(name) - 1, 6)):
-            head = name[:size]
-            if head[-1] not in "aeiouy":
-                forms |= {head, *(head + end for end in ("y", "ie", "i", "ey", "o", "ito", "ita", "a"))}
-                forms |= {head + head[-1] + end for end in ("y", "ie", "i")}
-    return frozenset(form for form in forms if len(form) > 2)
 
 
 class KnownFinder:
@@ -170,9 +146,9 @@ class KnownFinder:
         hits = {n for n, word in enumerate(words) if self._is_name(word, low)}
         for number, word in enumerate(words):
             beside = number - 1 in hits or number + 1 in hits
-            if word.low in self.names and number not in hits and beside and word.low not in ("and", "i", "is", "a"):
-                hits.add(number)
-            elif number not in hits and (self._is_cued(word, low) or (beside and self._slips(word.low))):
+            if (
+                word.low in self.names and number not in hits and beside and word.low not in ("and", "i", "is", "a")
+            ) or (number not in hits and (self._is_cued(word, low) or (beside and self._slips(word.low)))):
                 hits.add(number)
             if word.low in self._place_words:
                 spans.append(Span(word.start, word.end, "place", "known"))
@@ -191,7 +167,7 @@ class KnownFinder:
         return any(is_near(low, name) for name in self._long)
 
     def _is_cued(self, word: Word, low: str) -> bool:
-        """A common word that is the patient's name, in lower case, behind a title or `my name is`, or a pet form of it."""
+        """A common word that is the patient's name, in lower case, behind a title, or a pet form of it."""
         if word.low in self._pets and not is_common(word.low) and (not is_safe(word.low) or word.case == "capital"):
             return True
         if word.low not in self.names or word.low in ("and", "i", "is", "a"):

@@ -1,52 +1,67 @@
 """Names grow over their small words: `de la`, `bin`, `al-`, `St.`, a second half behind a hyphen, a short surname.
 
-Reads what the other layers found and what stands beside it; takes a particle only where a name follows, and an Arabic
-or Irish one in capitals by itself. Knows no patient but the name parts it is handed.
+Reads what the other layers found and what stands beside it; takes a particle only where a name follows, and an
+Arabic or Irish one in capitals by itself. Knows no patient but the name parts it is handed.
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from functools import cache
+from pathlib import Path
 from typing import Final
 
+from prescreen.config import read_yaml
 from prescreen.records.deid.lexicon import gather_words
 from prescreen.records.deid.spans import Span, fold
 from prescreen.records.deid.vocabulary import Word, is_eponym
-from prescreen.records.deid.wordlists import is_dictionary, is_safe, load_lists
+from prescreen.records.deid.wordlists import is_dictionary, load_lists
+
+
+def read_words(key: str) -> frozenset[str]:
+    """One list of name_words.yaml."""
+    return frozenset(_table()[key].split())
+
+
+@cache
+def _table() -> dict[str, str]:
+    table: dict[str, str] = read_yaml(Path(__file__).with_name("name_words.yaml"))
+    return table
+
 
 # Before a name, in any letter case: none is an English word that stands before a name by chance.
-ALWAYS: Final = frozenset(
-    "bin bint ibn abu abou umm abd abdul abdel ap ab ni nic mac mc fitz van von vom zu zum der ter st ste"
-    " bte binte binti ould uld oglu ogly kizi mhic ui ua saint san santa santo sao dos das della degli dello du des da".split()
-)
+ALWAYS: Final = read_words("always")
 # Before a name where the letter case or a second name beside it says so.
-SOMETIMES: Final = frozenset("al el de la las los del le di do d o y e i den ten ben und".split())
+SOMETIMES: Final = read_words("sometimes")
 PARTICLES: Final = ALWAYS | SOMETIMES
-_ENGLISH: Final = frozenset("do i e o d y le".split())
+_ENGLISH: Final = read_words("english")
 # Before a town: `las cruces`, `new xtown`.
-_TOWN: Final = frozenset("al el la las los san santa st mar port fort puerto villa rio bad new nueva nuevo monte el ras tel kuala le".split())
-_OPENERS: Final = frozenset("mar port fort puerto villa rio ras tel kuala".split())
+_TOWN: Final = read_words("town")
+_OPENERS: Final = read_words("openers")
 _INTO: Final = re.compile(
     r"\b(?:in|from|to|near|past|outside|at|around|of|en|cerca de|attends|attended|for|nach|aus|bei|a|across|through"
     r"|via|about|town|city)\s+$|(?:^|[,;:\n(])\s*$"
 )
 _STANDALONE: Final = re.compile(
     r"(?<![\w'-])(?:(?:Al|El|Ben|Bin|Ibn|Abu|Abd|Umm)-[^\W\d_]{3,}|(?:al|el|abd|abu|bin)-(?!anon)[^\W\d_]{4,}"
-    r"|(?:AL|EL|ABU|BIN)-[^\W\d_]{3,}|(?:Abu|Bin|Ibn|Bint|Umm|Ní|Nic|Mac|Ap|N[ií]c?)\s[A-Z\u00c0-\u017f][^\W\d_]{2,})(?!\w)"
+    r"|(?:AL|EL|ABU|BIN)-[^\W\d_]{3,}|(?:Abu|Bin|Ibn|Bint|Umm|Ní|Nic|Mac|Ap|"
+    r"N[ií]c?)\s[A-Z\u00c0-\u017f][^\W\d_]{2,})(?!\w)"
 )
 _HYPHENED_TOWN: Final = re.compile(
-    r"(?<![\w-])(?P<a>[^\W\d_]{3,})-(?:in|on|upon|under|le|la|de-la|de|del|by|super|sur|am|an-der|next|les|lez|en|cum|sous|juxta)"
+    r"(?<![\w-])(?P<a>[^\W\d_]{3,})-(?:in|on|upon|under|le|la|de-la|de|del|by|super|sur|am|an-der|next|les|lez|"
+    r"en|cum|sous|juxta)"
     r"(?:-(?:the|la|le|el|los|las))?-(?P<b>[^\W\d_]{3,})(?![\w-])", re.I,
 )  # fmt: skip
 # Small words that are also names, in capitals beside one.
-_SMALL: Final = frozenset("an my do so ma ha ho le la du may will long sun see be can van vu vo ly ba di ta hue lam than thi mai de".split())
-_ROMAN: Final = frozenset("ii iv vi ix xi".split())
-_BEHIND_HYPHEN: Final = frozenset("like type style based free related born led run in by old year up off on out positive negative".split())
-_BEFORE_HYPHEN: Final = frozenset("non ex mid pre post anti pro semi self co re un sub inter pseudo para peri half great step".split())
+_SMALL: Final = read_words("small")
+_ROMAN: Final = read_words("roman")
+_BEHIND_HYPHEN: Final = read_words("behind_hyphen")
+_BEFORE_HYPHEN: Final = read_words("before_hyphen")
 _INITIALS_BEFORE: Final = re.compile(r"(?:(?<![\w'.])[^\W\d_]\.[\s-]?)(?:[^\W\d_]\.[\s-]?){0,2}$")
 _INITIALS_BEHIND: Final = re.compile(r",?\s(?:[^\W\d_]\.){1,3}(?!\w)")
+_DEGREES: Final = read_words("degrees")
 _ABBREVIATED: Final = re.compile(r"e\.\s?g\.|i\.\s?e\.|a\.\s?m\.|p\.\s?m\.|^\s?s\.\s?$")
 _VOWEL: Final = re.compile(r"[^\W\d_]?[aeiouy]|[aeiou][^\W\d_]|ng")
-_PLAIN: Final = frozenset("a i is am be he we me my us it in on at as an or if so no go do by to of ok up hi oh ah".split())
+_PLAIN: Final = read_words("plain")
 
 
 def grow_names(text: str, words: list[Word], spans: list[Span], known: Collection[str] = ()) -> list[Span]:
@@ -77,23 +92,38 @@ def grow_names(text: str, words: list[Word], spans: list[Span], known: Collectio
             before = _INITIALS_BEFORE.search(text[max(0, span.start - 12) : span.start])
             if before and not _ABBREVIATED.search(before[0].lower()):
                 take(span.start - len(before[0]), span.start)
-            if behind := _INITIALS_BEHIND.match(text, span.end):
+            behind = _INITIALS_BEHIND.match(text, span.end)
+            if behind and re.sub(r"[^a-z]", "", behind[0].lower()) not in _DEGREES:
                 take(span.end, behind.end())
     shouting = sum(c.isupper() for c in text) > sum(c.islower() for c in text)
     for _ in range(3):
-        before = len(grown)
+        size = len(grown)
         for number in range(len(words) - 1, -1, -1):
             word = words[number]
             near = low[max(0, word.start - 1) : word.start] + low[word.end : word.end + 1]
-            halved = "-" in near and word.case == "capital" and word.low in gather_words().census and word.low in load_lists().in_context
+            halved = (
+                "-" in near
+                and word.case == "capital"
+                and word.low in gather_words().census
+                and word.low in load_lists().in_context
+            )
             if not covered[word.start] and (halved or not is_eponym(words, number, text)):
                 _consider(number, words, text, low, named, known, shouting, take)
-        if len(grown) == before:
+        if len(grown) == size:
             break
     return grown
 
 
-def _consider(number, words, text, low, named, known, shouting, take) -> None:  # type: ignore[no-untyped-def]
+def _consider(
+    number: int,
+    words: list[Word],
+    text: str,
+    low: str,
+    named: bytearray,
+    known: Collection[str],
+    shouting: bool,
+    take: Callable[..., None],
+) -> None:
     """Take one word where it belongs to a name beside it."""
     word, lists = words[number], load_lists()
     right = words[number + 1] if number + 1 < len(words) and named[words[number + 1].start] else None
@@ -105,14 +135,36 @@ def _consider(number, words, text, low, named, known, shouting, take) -> None:  
         capital = word.case != "lower" and not shouting
         sure = bare in ALWAYS and bare not in ("der", "da", "du")
         chained = bare == "de" and right.low in ("la", "las", "los")
-        framed = left is not None and between == " " and left.case == right.case == "capital" and word.case == "lower"
+        framed = (
+            left is not None and between == " " and left.case == right.case == "capital" and word.case == "lower"
+        )
         both = left is not None and between in (" ", "-", ", ") and (bare not in _ENGLISH or framed)
-        irish = bare in ("o", "d") and after == " " and (word.case == right.case == "lower" or (word.case != "lower" and right.case != "lower"))
-        sure = sure or (irish and left is None and not low[max(0, word.start - 2) : word.start].strip().isdigit()) or text[word.start : word.end] in ("Ó", "Ní", "Í")
-        leads = number and words[number - 1].low in PARTICLES and text[words[number - 1].end : word.start] in (" ", "-")
+        irish = (
+            bare in ("o", "d")
+            and after == " "
+            and (word.case == right.case == "lower" or (word.case != "lower" and right.case != "lower"))
+        )
+        sure = (
+            sure
+            or (irish and left is None and not low[max(0, word.start - 2) : word.start].strip().isdigit())
+            or text[word.start : word.end] in ("Ó", "Ní", "Í")
+        )
+        leads = (
+            number and words[number - 1].low in PARTICLES and text[words[number - 1].end : word.start] in (" ", "-")
+        )
         town = bare in _TOWN and _INTO.search(low[max(0, word.start - 12) : word.start])
-        if (capital and bare not in _ENGLISH and not (word.first and bare in ("el", "la", "los", "las", "de", "del"))) or sure or both or chained or after == "-" or town or (
-            leads and bare in ("la", "las", "los", "der", "den", "el", "und")
+        if (
+            (
+                capital
+                and bare not in _ENGLISH
+                and not (word.first and bare in ("el", "la", "los", "las", "de", "del"))
+            )
+            or sure
+            or both
+            or chained
+            or after == "-"
+            or town
+            or (leads and bare in ("la", "las", "los", "der", "den", "el", "und"))
         ):
             take(word.start, word.end)
             return
@@ -120,34 +172,87 @@ def _consider(number, words, text, low, named, known, shouting, take) -> None:  
         if opener and opener.low in _OPENERS and text[opener.end : word.start] == " ":
             take(opener.start, word.end, "place")
             return
-    if right and left is None and after == " " and bare in _OPENERS and (
-        words[number + 1].low in SOMETIMES or _INTO.search(low[max(0, word.start - 12) : word.start])
+    if (
+        right
+        and left is None
+        and after == " "
+        and bare in _OPENERS
+        and (words[number + 1].low in SOMETIMES or _INTO.search(low[max(0, word.start - 12) : word.start]))
     ):
         take(word.start, word.end, "place")
         return
     if "-" in (after, between) and word.low not in _BEHIND_HYPHEN:
         other = right if after == "-" else left
+        if other is None:
+            return
         capital = word.case == "capital" and other.case == "capital"
         rare = word.low in gather_words().census or word.low not in lists.clinical
         loose = rare and word.low not in lists.kept and (word.case == other.case or other.case == "capital")
         if len(word.low) > 1 and (capital or loose) and word.low not in _BEFORE_HYPHEN:
             take(word.start, word.end)
             return
-    beside = (right and after == " ") or (left and between == " ")
-    if not beside or word.low in _PLAIN:
+    _take_beside(word, text, low, left, right, (after, between), known, shouting, take)
+
+
+def _take_beside(
+    word: Word,
+    text: str,
+    low: str,
+    left: Word | None,
+    right: Word | None,
+    gaps: tuple[str, str],
+    known: Collection[str],
+    shouting: bool,
+    take: Callable[..., None],
+) -> None:
+    """A word a space away from a name: another name of the patient, a small word in capitals, a short surname."""
+    lists, bare, (after, between) = load_lists(), fold(text[word.start : word.end]), gaps
+    beside = right if right and after == " " else left if left and between == " " else None
+    if beside is None or word.low in _PLAIN:
         return
-    if word.low in known and word.low not in ("and", "i", "is", "a"):
+    if (word.low in known and word.low not in ("and", "i", "is", "a")) or (
+        word.case == "capital"
+        and not word.first
+        and not shouting
+        and word.low in _SMALL
+        and beside.case == "capital"
+    ):
         take(word.start, word.end)
-    elif word.case == "capital" and not word.first and not shouting and word.low in _SMALL and (right or left).case == "capital":
-        take(word.start, word.end)
-    elif len(bare) == 2 and bare not in _ROMAN and left and between == " " and _VOWEL.fullmatch(bare) and word.case != "shout":
+    elif (
+        len(bare) == 2
+        and bare not in _ROMAN
+        and left
+        and between == " "
+        and _VOWEL.fullmatch(bare)
+        and word.case != "shout"
+    ):
         follow = re.match(r"\s*(?:[,.;:)\n/]|$|'s)", low[word.end :])
-        if bare not in lists.kept and bare not in lists.titles and (word.case == "capital" or (bare not in lists.clinical and follow)):
+        if (
+            bare not in lists.kept
+            and bare not in lists.titles
+            and (word.case == "capital" or (bare not in lists.clinical and follow))
+        ):
             take(word.start, word.end)
-    elif word.low in lists.kept and word.low in gather_words().usual_names and word.low not in lists.stops and (right or (word.case == "capital" and not shouting)):
-        if word.low in ("ella", "dolores", "sun", "mora", "rosa", "paz", "luz", "sol", "solo") and not (right and right.low == "may"):
+    elif (
+        word.low in lists.kept
+        and word.low in gather_words().usual_names
+        and word.low not in lists.stops
+        and (right or (word.case == "capital" and not shouting))
+    ):
+        if word.low in ("ella", "dolores", "sun", "mora", "rosa", "paz", "luz", "sol", "solo") and not (
+            right and right.low == "may"
+        ):
             take(word.start, word.end)
-    elif left and word.case == "lower" and word.low in gather_words().census and word.low not in lists.kept and (
-        word.low not in lists.clinical and word.low not in lists.common and is_dictionary(word.low) is False and not word.low.endswith("ing")
+    elif (
+        left
+        and word.case == "lower"
+        and word.low in gather_words().census
+        and word.low not in lists.kept
+        and (
+            word.low not in lists.clinical
+            and word.low not in lists.common
+            and is_dictionary(word.low) is False
+            and not word.low.endswith("ing")
+        )
     ):
         take(word.start, word.end)

@@ -13,7 +13,8 @@ from typing import Final, NamedTuple
 
 from prescreen.config import read_yaml
 from prescreen.records.deid.ages import spot_ages
-from prescreen.records.deid.codes import is_clinical_code, spot_codes
+from prescreen.records.deid.clinical_codes import is_clinical_code
+from prescreen.records.deid.codes import spot_codes
 from prescreen.records.deid.dates import spot_dates
 from prescreen.records.deid.places import spot_places
 from prescreen.records.deid.spans import Kind, Span, fold
@@ -81,7 +82,7 @@ def _is_number(text: str) -> bool:
 
 
 def _is_id(text: str) -> bool:
-    """Behind a cue: four letters and digits or more, three of them digits, and neither a year, a pressure nor a count."""
+    """Behind a cue: four letters and digits, three of them digits, and neither a pressure nor a count."""
     plain = "".join(c for c in text if c.isalnum())
     if len(plain) < 4 or len(_digits(text)) < 3 or re.match(r"(?:of|in|at|on|a|the|for|to|by|is|than)\s", text):
         return False
@@ -119,10 +120,7 @@ def _load_shapes() -> _Shapes:
     def check(row: dict[str, str]) -> Callable[[str], bool] | None:
         return CHECKS[row.get("check") or "id"] if "check" in row or "<id>" in row["regex"] else None
 
-    rows = (
-        Pattern(row["kind"], re.compile(fill(row["regex"])), check(row))
-        for row in read["shapes"]
-    )
+    rows = (Pattern(row["kind"], re.compile(fill(row["regex"])), check(row)) for row in read["shapes"])
     return _Shapes(tuple(rows), re.compile(parts["measure"]), fill(parts["own_age"]))
 
 

@@ -53,7 +53,8 @@ _FOLDED: Final = tuple(
         rf"{_FLAT}{_NUMBER}(?:(?!{_FUNCTION}\b){_WORD}\s){{1,3}}{_WEAK}\b\.?{_AFTER}(?=\s*[,\n]|\s+(?:apt|flat)\b)",
         rf"(?:flat|apartment|apt|unit|suite|plot"
         rf"|house no)\.?\s?#?\d+\s?[a-z]?,\s+(?:{_WORD}\s?){{1,3}}(?=[,.;\n]|$)",
-        r"\b(?:apt|apartment|flat)\b\.?\s?(?:no\.?\s?)?#?\d{1,5}[a-z]?\b(?!\s?(?:feet|foot|arch\w*|mg|ml|days?|weeks?))",
+        r"\b(?:apt|apartment|flat)\b\.?\s?(?:no\.?\s?)?#?\d{1,5}[a-z]?\b(?!\s?(?:feet|foot|arch\w*|mg|ml|days?|"
+        r"weeks?))",
         rf"\bplot\s\d+\s\w+\s\d+\b|{_NUMBER}(?:{_WORD}\s)?sector\s\d+\b",
         r"\b(?:p\.?\s?o\.?\s?box|postfach|apartado)\s?\d+\b",
         r"\b[^\W\d_]{3,}(?:straße|strasse|str\.|strase|weg|platz|allee|gasse)\s\d{1,4}(?:\s?[a-d])?\b",
@@ -93,10 +94,12 @@ _CASED: Final = tuple(
 )
 _LOWER: Final = re.compile(
     r"(?P<left>(?:[^\W\d_][\w'.-]*\s){1,3})(?P<noun>hospital|infirmary|medical cent(?:er|re)|care home|nursing home"
-    r"|health cent(?:re|er)|hospice|surgery|clinic|practice|pharmacy|klinikum|krankenhaus|high school|primary school|grammar school"
-    r"|primary|nursery|campus|college|university|academy|rfc|fc|afc|prison|barracks|airport|church|mosque|temple|school)\b"
+    r"|health cent(?:re|er)|hospice|surgery|clinic|practice|pharmacy|klinikum|krankenhaus|high school|"
+    r"primary school|grammar school"
+    r"|primary|nursery|campus|college|university|academy|rfc|fc|afc|prison|barracks|airport|church|mosque|"
+    r"temple|school)\b"
 )
-_SURE: Final = frozenset("hospital infirmary hospice klinikum krankenhaus".split()) | {
+_SURE: Final = frozenset(["hospital", "infirmary", "hospice", "klinikum", "krankenhaus"]) | {
     f"{a} {b}" for a in ("medical", "care", "nursing", "health") for b in ("centre", "center", "home")
 }
 _BEFORE: Final = re.compile(
@@ -152,8 +155,10 @@ def _spot_lower(low: str) -> list[Span]:
         for word in reversed(list(re.finditer(r"\S+", match["left"]))):
             bare = word[0].strip("'.-").removesuffix("'s")
             saint = bare in ("st", "saint")
-            if not saint and bare not in TOWNS and (
-                bare in lists.kept or bare in lists.clinical or bare in lists.plain or bare in lists.titles
+            if (
+                not saint
+                and bare not in TOWNS
+                and (bare in lists.kept or bare in lists.clinical or bare in lists.plain or bare in lists.titles)
             ):
                 break
             start = match.start("left") + word.start()
