@@ -1,7 +1,7 @@
 """Ages over 89: a number from 90 to 119, or its words, where ages stand or where nothing marks a measurement.
 
-Cued ones stand beside a sex, a birthday, `turned`, `lived to`, or between a name and a comma. Bare ones are known by
-the lack of another reading: no measured thing before them in the sentence and no unit or counted thing after.
+Cued ones stand beside a sex, a birthday, `turned`, `lived to`, or between a name and a comma. Bare ones are known
+by the lack of another reading: no measured thing before them in the sentence and no unit or counted thing after.
 Knows no patient; shapes.yaml has the plainest cues.
 """
 

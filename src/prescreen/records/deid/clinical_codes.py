@@ -35,7 +35,7 @@ _CLINICAL: Final = re.compile(
         r"(?:tc|i|f|fdg|tl|ga|sr|cr|co|ra|lu|y)-?\d{2,3}m?", r"q\d{1,2}(?:-\d{1,2})?h(?:r|rs|ourly)?",
         r"\d{1,2}(?:-\d{1,2})?(?:hrly|hourly|weekly|daily|monthly)",
         r"(?:d|ns|lr)\d{1,2}w|d\d{1,2}ns|mp\d|o2sats?\d{0,3}|h2o2?|co2|n2o|[kmn]n?95|folfox\d*|u-?\d{3}|"
-        r"\d{1,2}-0[a-z]{0,8}", r"r-?chop-?\d*",
+        r"\d{1,2}-0[a-z]{0,8}", r"r-?chop-?\d*", r"\d{1,3}cmh2o",
     ))
 )  # fmt: skip
 

@@ -39,8 +39,8 @@ _RECORD: Final = (
 )
 _NEAR: Final[dict[Kind, str]] = {"device": _DEVICE, "vehicle": _VEHICLE, "mrn": _RECORD}
 _FIRMLY: Final[dict[Kind, str]] = {
-    "device": r"serial(?!\s+[a-z]{4})|s/n|sn|imei|udi|serien(?:nummer|-?nr)|numero de serie|(?:pump|device|model|lot"
-    r"|batch|pacemaker|implant)(?:\s(?:no|num|number|id|serial|s/n))?",
+    "device": r"serial(?!\s+[a-z]{4})|s/n|sn|imei|udi|serien(?:nummer|-?nr)|numero de serie|(?:pump|device|model"
+    r"|lot|batch|pacemaker|implant)(?:\s(?:no|num|number|id|serial|s/n))?",
     "vehicle": r"reg(?:istration)?|plates?|number\s?plate|vrn|matricula|placas?|kennzeichen|immatriculation",
     "mrn": _RECORD,
 }
@@ -192,6 +192,7 @@ def _spot_plates(text: str, low: str, shouting: bool) -> list[Span]:
             if (
                 len(run) == size
                 and all(gap in (" ", "-", ".", "·") for gap in gaps)
+                and ("." not in gaps or "-" in gaps)  # no decimals
                 and _is_plate(run, text, shouting)
             ):
                 start, end = first.start(), run[-1].end()

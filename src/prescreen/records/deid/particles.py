@@ -6,27 +6,13 @@ Arabic or Irish one in capitals by itself. Knows no patient but the name parts i
 
 import re
 from collections.abc import Callable, Collection
-from functools import cache
-from pathlib import Path
 from typing import Final
 
-from prescreen.config import read_yaml
 from prescreen.records.deid.lexicon import gather_words
+from prescreen.records.deid.name_words import read_words
 from prescreen.records.deid.spans import Span, fold
 from prescreen.records.deid.vocabulary import Word, is_eponym
 from prescreen.records.deid.wordlists import is_dictionary, load_lists
-
-
-def read_words(key: str) -> frozenset[str]:
-    """One list of name_words.yaml."""
-    return frozenset(_table()[key].split())
-
-
-@cache
-def _table() -> dict[str, str]:
-    table: dict[str, str] = read_yaml(Path(__file__).with_name("name_words.yaml"))
-    return table
-
 
 # Before a name, in any letter case: none is an English word that stands before a name by chance.
 ALWAYS: Final = read_words("always")
@@ -55,6 +41,7 @@ _HYPHENED_TOWN: Final = re.compile(
 _SMALL: Final = read_words("small")
 _ROMAN: Final = read_words("roman")
 _BEHIND_HYPHEN: Final = read_words("behind_hyphen")
+_EPONYM: Final = read_words("eponym_halves")
 _BEFORE_HYPHEN: Final = read_words("before_hyphen")
 _INITIALS_BEFORE: Final = re.compile(r"(?:(?<![\w'.])[^\W\d_]\.[\s-]?)(?:[^\W\d_]\.[\s-]?){0,2}$")
 _INITIALS_BEHIND: Final = re.compile(r",?\s(?:[^\W\d_]\.){1,3}(?!\w)")
@@ -146,7 +133,7 @@ def _consider(
         )
         sure = (
             sure
-            or (irish and left is None and not low[max(0, word.start - 2) : word.start].strip().isdigit())
+            or (irish and not low[max(0, word.start - 2) : word.start].strip().isdigit())
             or text[word.start : word.end] in ("Ó", "Ní", "Í")
         )
         leads = (
@@ -188,7 +175,7 @@ def _consider(
         capital = word.case == "capital" and other.case == "capital"
         rare = word.low in gather_words().census or word.low not in lists.clinical
         loose = rare and word.low not in lists.kept and (word.case == other.case or other.case == "capital")
-        if len(word.low) > 1 and (capital or loose) and word.low not in _BEFORE_HYPHEN:
+        if len(word.low) > 1 and (capital or loose) and word.low not in _BEFORE_HYPHEN and other.low not in _EPONYM:
             take(word.start, word.end)
             return
     _take_beside(word, text, low, left, right, (after, between), known, shouting, take)
@@ -208,7 +195,7 @@ def _take_beside(
     """A word a space away from a name: another name of the patient, a small word in capitals, a short surname."""
     lists, bare, (after, between) = load_lists(), fold(text[word.start : word.end]), gaps
     beside = right if right and after == " " else left if left and between == " " else None
-    if beside is None or word.low in _PLAIN:
+    if beside is None:
         return
     if (word.low in known and word.low not in ("and", "i", "is", "a")) or (
         word.case == "capital"
@@ -218,6 +205,8 @@ def _take_beside(
         and beside.case == "capital"
     ):
         take(word.start, word.end)
+    elif word.low in _PLAIN:
+        return
     elif (
         len(bare) == 2
         and bare not in _ROMAN

@@ -1,9 +1,9 @@
-"""Pet forms of given names: Bill for William, Steph for Stephanie. The table in name_words.yaml is ours; knows no patient."""
+"""Pet forms of given names: Bill for William, Steph for Stephanie. Knows no patient."""
 
 from functools import lru_cache
 from typing import Final
 
-from prescreen.records.deid.particles import read_words
+from prescreen.records.deid.name_words import read_words
 
 _PETS: Final = dict(pair.split(":") for pair in sorted(read_words("pets")))
 

@@ -65,6 +65,7 @@ _FOLDED: Final = tuple(
         rf"|del)\s)*(?:{_WORD}\s){{0,2}}"
         rf"{_WORD},?\s(?:n[ºo°.]*\s?)?\d{{1,4}}\b(?:,?\s?\d+\s?[ºo°]\s?[a-z]?\b)?",
         rf"(?<![\w.]){_AREA}\d[a-z\d]?\s?(?!\d(?:th|hr|hs|wk|yr|st|nd|rd))\d[abd-hjlnp-uw-z]{{2}}\b",
+        r"(?<![\w.])(?:[a-z]{2}\d[a-z\d]?)\s\d[abd-hjlnp-uw-z]{2}\b(?=\s*(?:[,.;)\n]|$)|\s(?:please|ok|and|thanks)\b)(?<=[a-z]{2})",
         r"\b(?:zip|zip code|postcode|post code|postal code|plz|cp|c\.p\.|codigo postal|pin(?:\s?code)?)[\s:]{1,3}"
         r"(?P<v>\d{5}(?:-\d{4})?|\d{3}\s?\d{3})\b",
         r"\b\d{5}-\d{4}\b",
@@ -81,6 +82,9 @@ _NOUN: Final = (
 _CASED: Final = tuple(
     re.compile(p)
     for p in (
+        rf"(?<![\w.])(?i:{_AREA})\d[A-Z\d]?\s\d[ABD-HJLNP-UW-Z]{{2}}\b",
+        r"(?<![\w.])[ABCEGHJ-NPRSTVXY]\d[A-Z]\s\d[A-Z]\d\b|(?<![\w.])[ACDEFHKNPRTVWXY]\d[\dW]\s(?=[A-Z\d]*\d)(?=[A-Z\d]*[A-Z])(?!\d+M[GL])"
+        r"[A-Z\d]{4}\b",
         r"\b(?:Am|An der|Auf der|Im|Zum|Zur|In der|AM|IM)\s[A-ZÄÖÜ][\w-]+\s\d{1,3}[a-z]?\b",
         r"\b\d{1,5}\s(?:[A-Z]\.?\s)?(?:[A-Z0-9][\w'.-]*\s){1,3}"
         r"(?:St|Close|Drive|Dr|Court|Ct|Place|Pl|Way|Parade|Square|Hill|Row|Walk|Yard|Park|Rise|View"
@@ -92,6 +96,7 @@ _CASED: Final = tuple(
         r"(?:\s(?:de|del|la|San|St\.?|der|am))*(?:\s[A-ZÁÉÍÓÚÄÖÜ][\w'-]+)+",
     )
 )
+_NAMED: Final = 4  # the row of institutions by their noun
 _LOWER: Final = re.compile(
     r"(?P<left>(?:[^\W\d_][\w'.-]*\s){1,3})(?P<noun>hospital|infirmary|medical cent(?:er|re)|care home|nursing home"
     r"|health cent(?:re|er)|hospice|surgery|clinic|practice|pharmacy|klinikum|krankenhaus|high school|"
@@ -116,7 +121,12 @@ def spot_places(text: str, low: str) -> list[Span]:
     for number, regex in enumerate(_CASED):
         for match in regex.finditer(text):
             words = low[match.start() : match.end()].split()
-            if number != 2 or not set(words[:-1]) <= load_lists().plain | {"health", "care", "medical", "nursing"}:
+            if number != _NAMED or not set(words[:-1]) <= load_lists().plain | {
+                "health",
+                "care",
+                "medical",
+                "nursing",
+            }:
                 spans.append(Span(match.start(), match.end(), "place", "pattern"))
     return spans + _spot_lower(low)
 

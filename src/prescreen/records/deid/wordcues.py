@@ -9,7 +9,7 @@ import unicodedata
 from typing import Final
 
 from prescreen.records.deid.lexicon import gather_words
-from prescreen.records.deid.particles import read_words
+from prescreen.records.deid.name_words import read_words
 from prescreen.records.deid.spans import Span
 from prescreen.records.deid.vocabulary import Word
 from prescreen.records.deid.wordlists import is_safe, load_lists
@@ -56,7 +56,7 @@ _ROLE: Final = re.compile(
 )
 _TWO_GIVEN: Final = re.compile(r"\b(?P<v>ella\s(?P<w>[^\W\d_]{3,}))\b")
 _FOLLOW: Final = re.compile(
-    r"\s*(?:[,.;:)\n/(]|$)|'s|\s+(?:and|to|on|who|is|was|says|said|has|told|rang|with|at|for|from|in|saw|phoned)\b"
+    r"\s*(?:[,.;:)\n/(]|$)|'s|\s+(?:and|to|on|who|is|was|says|said|has|told|rang|with|at|for|from|in|saw|phoned|will|would|wants|wrote|gave|did)\b"
 )
 TOWNS: Final = read_words("towns")
 _IN_TOWN: Final = re.compile(
@@ -142,7 +142,11 @@ def _is_titled(word: str, raw: str, low: str, end: int) -> bool:
     if len(word) == 2:
         return word not in lists.kept and bool(re.search("[aeiouy]|ng", word)) and (capital or follows)
     if word in lists.kept or is_safe(word):
-        return word in gathered.census and (capital or follows) and (word not in gathered.often or capital)
+        return (
+            word in gathered.census
+            and (capital or follows)
+            and (word not in gathered.often or capital or word in read_words("small"))
+        )
     return follows or capital
 
 
