@@ -113,6 +113,13 @@ def test_a_known_name_that_is_a_word_is_found(text: str, names: tuple[str, ...],
     assert parts <= find(text, *names)
 
 
+def test_a_name_that_is_a_word_is_found_again_in_capitals_only() -> None:
+    text = "Seen with Mr Stone. Later Stone rang about a kidney stone."
+    record = Record(source=SOURCE, patient="4471", complaint=text, identifiers=Identifiers())
+    found = [text[span.start : span.end] for span in find_spans(record, ())["complaint"]]
+    assert found.count("Stone") == 2 and "stone" not in found
+
+
 def test_a_common_word_stays_although_it_is_the_patients_name() -> None:
     assert find("it may take a long time", "Tom", "May", "Long") == set()
 

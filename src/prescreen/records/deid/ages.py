@@ -105,7 +105,7 @@ _NAMED: Final = re.compile(
 )
 _TWO_NAMES: Final = re.compile(
     r"\b[A-Z\u00c0-\u017f][\w'’.-]+,?\s(?:[a-z]{2,3}\s){0,2}[A-Z\u00c0-\u017f][\w'’.-]+\s(?P<v>(?:9\d|"
-    r"10\d))(?=\s?(?:[,;)/\n]|\.(?!\d)|$|[FM]\b))"
+    r"10\d))(?=\s?(?:[,;)\n]|/(?!\d)|\.(?!\d)|$|[FM]\b))"
 )
 _BARE: Final = re.compile(
     rf"(?<![\w./:+<>=~×→$£€-])(?<![$£€] )(?<![<>=~≈] )(?<!\d )(?<!\d,)(?:{_NUMBER}|{_WORDS})"
@@ -119,7 +119,7 @@ _MEASURED: Final = re.compile(
     r"(?<![a-z])(?:sat(?:s|uration\w*)?\b|spo2|\bo2|oxygen|oximeter|clip\b|gadget|machine|monitor|watch|"
     r"meter\b|pulse|\bhr\b|heart|rate\b"
     r"|bpm|beat|\bbp\b|pressure|systol|diastol|over\b|standing|sitting|lying|\bhb\b|h(?:a)?emoglobin|\bna\b|sodium"
-    r"|creat|\bcrp\b|\besr\b|glucose|sugar|\bbms?\b|insulin|weigh\w*|kilo|\bkg\b|temp|fever|degree|\bpef\b|"
+    r"|creat|\bcrp\b|\besr\b|glucose|sugar|\bbgl?\b|\bbms?\b|insulin|weigh\w*|kilo|\bkg\b|temp|fever|degree|\bpef\b|"
     r"peak|flow|best"
     r"|flex|abduct|extension|cholesterol|\bldl\b|\bhdl\b|potassium|chloride|platelet|\bplt\b|urea|\bgfr|"
     r"ferritin|\bcbg"
@@ -163,7 +163,7 @@ _VERBED: Final = re.compile(
     r"refus\w+|complain\w+|tripped|slipped|rang)\b)"
 )
 _LISTED: Final = re.compile(
-    r"(?<=[a-z]{2}),?\s(?P<v>9\d|10\d)(?=\s?(?:[,;)/\n]|\.(?!\d)|$|[fm]\b))"
+    r"(?<=[a-z]{2}),?\s(?P<v>9\d|10\d)(?=\s?(?:[,;)\n]|/(?!\d)|\.(?!\d)|$|[fm]\b))"
 )  # in lists of residents
 
 

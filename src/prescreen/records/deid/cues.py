@@ -103,6 +103,7 @@ class Names(NamedTuple):
 
     spans: list[Span]
     words: frozenset[str]
+    shy: frozenset[str]  # name words that are words besides: elsewhere names only in capitals within a sentence
 
 
 def spot_names(text: str, words: list[Word]) -> Names:
@@ -144,9 +145,10 @@ def spot_names(text: str, words: list[Word]) -> Names:
         Span(words[n].start, words[n].end, "name", "cue" if n in cued else "vocabulary") for n in sorted(suspected)
     ]
     spans += [span for span in told if span.kind == "place"]
-    return Names(
-        spans, frozenset(words[n].low for n in cued if len(words[n].low) > 2 and not is_safe(words[n].low))
-    )
+    sure = {words[n].low for n in cued if len(words[n].low) > 2}
+    shy = {words[n].low for n in cued if words[n].case == "capital"} & sure - lists.kept
+    plain = {low for low in sure if is_safe(low)}
+    return Names(spans, frozenset(sure - plain), frozenset(shy & plain))
 
 
 def _joins(number: int, words: list[Word], text: str) -> bool:

@@ -61,13 +61,15 @@ def find_spans(record: Record, detectors: Sequence[Detector] | None = None) -> d
     words = {place: list_words(text) for place, text in texts.items()}
     names = {place: spot_names(text, words[place]) for place, text in texts.items()}
     cued = frozenset(word for found in names.values() for word in found.words)
+    shy = frozenset(word for found in names.values() for word in found.shy)
     spans: dict[str, list[Span]] = {}
     for place, text in texts.items():
         found = [*known.find(text, words[place]), *spot_patterns(text), *names[place].spans]
         found += [
             Span(word.start, word.end, "name", "cue")
             for number, word in enumerate(words[place])
-            if word.low in cued and not is_eponym(words[place], number, text)
+            if (word.low in cued or (word.low in shy and word.case == "capital" and not word.first))
+            and not is_eponym(words[place], number, text)
         ]
         if record.age_years is not None and record.age_years >= OLDEST - 1:
             found += spot_age(text, int(record.age_years))

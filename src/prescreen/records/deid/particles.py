@@ -51,6 +51,10 @@ _VOWEL: Final = re.compile(r"[^\W\d_]?[aeiouy]|[aeiou][^\W\d_]|ng")
 _PLAIN: Final = read_words("plain")
 
 
+def _is_degree(letters: str) -> bool:
+    return re.sub(r"[^a-z]", "", letters.lower()) in _DEGREES
+
+
 def grow_names(text: str, words: list[Word], spans: list[Span], known: Collection[str] = ()) -> list[Span]:
     """What belongs to the names found: particles, halves of double names, short surnames, hyphened towns."""
     low = fold(text)
@@ -77,10 +81,10 @@ def grow_names(text: str, words: list[Word], spans: list[Span], known: Collectio
     for span in spans:
         if span.kind == "name":
             before = _INITIALS_BEFORE.search(text[max(0, span.start - 12) : span.start])
-            if before and not _ABBREVIATED.search(before[0].lower()):
+            if before and not _ABBREVIATED.search(before[0].lower()) and not _is_degree(before[0]):
                 take(span.start - len(before[0]), span.start)
             behind = _INITIALS_BEHIND.match(text, span.end)
-            if behind and re.sub(r"[^a-z]", "", behind[0].lower()) not in _DEGREES:
+            if behind and not _is_degree(behind[0]):
                 take(span.end, behind.end())
     shouting = sum(c.isupper() for c in text) > sum(c.islower() for c in text)
     for _ in range(3):
