@@ -128,7 +128,7 @@ _MEASURED: Final = re.compile(
     r"|\bbay\b|flat\b|bus\b|route|road|page|form|code|pin\b|\bno\b|number|rang|ring|call\w*|phon\w*|dial\w*|advised"
     r"|up to|down to|from|between|at least|at most|per\b|\bl\b|\br\b|times|laps?\b|speed|mph|miles|yards|metres"
     r"|tension|presion|saturacion|pulso|frecuencia|azucar|peso|puls\b|gewicht|blutdruck|zucker|sattigung|ecg|ekg"
-    r"|a\.?f\b|tachy\w*|brady\w*|than\b|\d+ (?:or|and|then)\s)"
+    r"|\x00 $|a\.?f\b|tachy\w*|brady\w*|than\b|\d+ (?:or|and|then)\s)"
 )
 _PERSON: Final = re.compile(
     r"\b(?:he|she|who|hes|shes|he's|she's|aged?|turn\w*|pt|patient|lady|gentleman|man|woman|gran\w*|nan\w*|mum|"

@@ -20,7 +20,6 @@ ALWAYS: Final = read_words("always")
 SOMETIMES: Final = read_words("sometimes")
 PARTICLES: Final = ALWAYS | SOMETIMES
 _ENGLISH: Final = read_words("english")
-# Before a town: `las cruces`, `new xtown`.
 _TOWN: Final = read_words("town")
 _OPENERS: Final = read_words("openers")
 _INTO: Final = re.compile(
@@ -51,8 +50,8 @@ _VOWEL: Final = re.compile(r"[^\W\d_]?[aeiouy]|[aeiou][^\W\d_]|ng")
 _PLAIN: Final = read_words("plain")
 
 
-def _is_degree(letters: str) -> bool:
-    return re.sub(r"[^a-z]", "", letters.lower()) in _DEGREES
+def _bare(letters: str) -> str:
+    return re.sub(r"[^a-z]", "", letters.lower())
 
 
 def grow_names(text: str, words: list[Word], spans: list[Span], known: Collection[str] = ()) -> list[Span]:
@@ -81,10 +80,10 @@ def grow_names(text: str, words: list[Word], spans: list[Span], known: Collectio
     for span in spans:
         if span.kind == "name":
             before = _INITIALS_BEFORE.search(text[max(0, span.start - 12) : span.start])
-            if before and not _ABBREVIATED.search(before[0].lower()) and not _is_degree(before[0]):
+            if before and not _ABBREVIATED.search(before[0].lower()) and _bare(before[0]) not in _DEGREES:
                 take(span.start - len(before[0]), span.start)
             behind = _INITIALS_BEHIND.match(text, span.end)
-            if behind and not _is_degree(behind[0]):
+            if behind and _bare(behind[0]) not in _DEGREES:
                 take(span.end, behind.end())
     shouting = sum(c.isupper() for c in text) > sum(c.islower() for c in text)
     for _ in range(3):
