@@ -107,6 +107,7 @@ def test_a_glue_word_beside_an_address_stays() -> None:
         ("Billy has a cough", ("William",), {"Billy"}),
         ("J.J. seen in resus", ("Jadwiga", "Jabłońska"), {"J"}),
         ("sun has a cough", ("Wai", "Sun"), {"sun"}),
+        ("im Jeans mum", ("Jean", "Orrick"), {"Jeans"}),
     ],
 )
 def test_a_known_name_that_is_a_word_is_found(text: str, names: tuple[str, ...], parts: set[str]) -> None:

@@ -80,6 +80,10 @@ _LOOSE: Final = re.compile(
     r"wife|husband|mum|mother"
     r"|dad|father|brother|sister|baby|soy|ich bin)[.:,]?\s+$"
 )
+_OWNED: Final = re.compile(
+    r"\s+(?:mum|mom|mother|dad|father|wife|husband|son|daughter|partner|sister|brother|"
+    r"carer|house|birthday)\b"
+)
 _ENDS: Final = re.compile(r"\s*(?:[,.;:)\n]|$)|\s+(?:here|speaking|calling|again)\b")
 
 
@@ -159,6 +163,13 @@ class KnownFinder:
     def _is_name(self, word: Word, text: str) -> bool:
         low = word.low
         bare = low.replace("'", "")
+        if (
+            low.endswith("s")
+            and low[:-1] in self.names
+            and not is_common(low[:-1])
+            and _OWNED.match(text, word.end)
+        ):
+            return True  # `Jeans mum`
         if low in self.names or bare in self.names or (low.endswith("s") and low[:-1] in self._long):
             claimed = word.first and _CLAIMED.match(text, word.end)
             return not is_common(low) or (word.case != "lower" and not claimed)
