@@ -7,8 +7,10 @@ patient.
 import re
 from typing import Final, NamedTuple
 
+from prescreen.records.deid.particles import PARTICLES
 from prescreen.records.deid.spans import Span, fold
 from prescreen.records.deid.vocabulary import Word, is_eponym, suspect_words
+from prescreen.records.deid.wordcues import spot_word_names
 from prescreen.records.deid.wordlists import is_safe, is_typing_error, load_lists
 
 _KIN: Final = (
@@ -32,7 +34,11 @@ _WEAK: Final = re.compile(
     r"|called|known as"
     r"|nickname|me llamo|se llama|mi nombre es|soy|ich bin|ich heisse|je m'appelle|je suis|signed|signed by|"
     rf"{_KIN}(?:\s(?:is\s)?(?:called|named))?|with|and|told|asked|informed|spoke to|says|seen by"
-    rf"|reviewed by|driver|"
+    rf"|reviewed by|driver|hca|sn|rn|cns|sw|cpn|interpreter|supervisor|assessor|leader|warden|solicitors?|"
+    rf"tutor|manager|coordinator|witness|bystander"
+    r"|registrar|med reg|locum|secretary|receptionist|porter|volunteer|dentist|chaperone|lodger|pcp|guarantor|"
+    r"spokesperson|surnames?|nee|maiden name"
+    r"|formerly|aka|alias|married name|also known as|goes by|prefers|"
     r"referred by|by|patient|pt|client|child|baby of|bracelet|dear|hi|hello|hey|thanks|thx|cheers|regards|wishes"
     r"|sincerely|faithfully|love|from|saludos|gruss(?:en)?|cordialement|for)\b[,:\s]*[\s:]\s*(?=[^\W\d_])"
 )
@@ -40,7 +46,12 @@ _LABEL: Final = re.compile(
     r"(?:^|[\n.;(])\s*(?:patient(?:'s)?(?: name)?|name|full name|surname|first name|last name|family name|forename|"
     r"next of kin|nok|kin|mother|father|partner|spouse|contact|emergency contact|gp|doctor|nurse|signed"
     r"|cc|attn|triage|"
-    r"child|guardian|carer|nombre|apellidos?|nachname|vorname|nom|prenom)\s*:\s*(?=[^\W\d_])"
+    r"child|guardian|carer|previous surname|previous name|maiden name|former name|known as|likes to be called|"
+    r"preferred name"
+    r"|guarantor|subscriber|policy ?holder|referrer|referred by|spokesperson|pcp|consultant|completed by|"
+    r"assessor|interpreter|witness"
+    r"|supervisor|line manager|key worker|social worker|signed by|dictated by|author|from|to|driver|forenames?|"
+    r"given names?|surnames?|nombre|apellidos?|nachname|vorname|nom|prenom)\s*:\s*(?=[^\W\d_])"
 )
 _AFTER: Final = re.compile(
     rf",?\s+(?:(?:\(?(?:my|his|her|our|the|their)\s+|la\s+|el\s+|mi\s+|\(){_KIN}\b|(?:speaking|calling"
@@ -92,6 +103,7 @@ class Names(NamedTuple):
 
     spans: list[Span]
     words: frozenset[str]
+    shy: frozenset[str]  # name words that are words besides: elsewhere names only in capitals within a sentence
 
 
 def spot_names(text: str, words: list[Word]) -> Names:
@@ -101,16 +113,17 @@ def spot_names(text: str, words: list[Word]) -> Names:
     cued: set[int] = set()
     for regex, strong in ((_TITLES, True), (_LABEL, True), (_REGARDS, True), (_BED, False), (_WEAK, False)):
         for match in regex.finditer(low):
-            number = at.get(match.end())
+            number = first = at.get(match.end())
             title = regex is _TITLES
+            number = first = _skip_initials(number, words, text, cued if strong else set())
             while number is not None and _accept(number, words, text, low, strong, title):
-                if regex is _TITLES and number > at[match.end()] and slips(words[number]):
+                if regex is _TITLES and first is not None and number > first and slips(words[number]):
                     break
                 cued.add(number)
                 gap = text[words[number].end : words[number + 1].start] if number + 1 < len(words) else ""
                 joined = (
                     gap in _GLUE
-                    or (gap == ", " and regex is _LABEL)
+                    or (gap == ", " and (regex is _LABEL or match[0].startswith("surnames")))
                     or (gap == ". " and len(words[number].low) == 1)
                 )
                 number = number + 1 if joined else None
@@ -123,14 +136,48 @@ def spot_names(text: str, words: list[Word]) -> Names:
         number = at.get(match.end())
         if number is not None and words[number].case == "capital" and words[number].low not in lists.kept:
             cued.add(number)
+    told = spot_word_names(text, words, low)
+    cued |= {number for span in told if span.kind == "name" and (number := at.get(span.start)) is not None}
     suspected = suspect_words(text, words) | cued
+    suspected -= {n for n in suspected - cued if words[n].low == "of" and not _joins(n, words, text)}
     suspected = suspect_beside(suspected, words, text)
     spans = [
         Span(words[n].start, words[n].end, "name", "cue" if n in cued else "vocabulary") for n in sorted(suspected)
     ]
-    return Names(
-        spans, frozenset(words[n].low for n in cued if len(words[n].low) > 2 and not is_safe(words[n].low))
-    )
+    spans += [span for span in told if span.kind == "place"]
+    sure = {words[n].low for n in cued if len(words[n].low) > 2}
+    shy = {words[n].low for n in cued if words[n].case == "capital"} & sure - lists.kept
+    plain = {low for low in sure if is_safe(low)}
+    return Names(spans, frozenset(sure - plain), frozenset(shy & plain))
+
+
+def _joins(number: int, words: list[Word], text: str) -> bool:
+    """Whether a glue word has nothing but a space between its neighbours and itself: not `Bell of 12 Xway`."""
+    if not 0 < number < len(words) - 1:
+        return False
+    left, word, right = words[number - 1 : number + 2]
+    return text[left.end : word.start] == " " == text[word.end : right.start]
+
+
+def _skip_initials(number: int | None, words: list[Word], text: str, cued: set[int]) -> int | None:
+    """The first word behind a title's initials and particles: `Dr P. K. de la X`."""
+    start = number
+    while number is not None and number + 1 < len(words):
+        word = words[number]
+        gap = text[word.end : words[number + 1].start]
+        low = fold(text[word.start : word.end])
+        initial = len(low) == 1 and (
+            gap in (". ", ".") or (gap == " " and word.case != "lower" and low not in "iaoyeux")
+        )
+        particle = (
+            low in PARTICLES and len(low) > 1 and (gap in (" ", "-") or (low in ("st", "ste") and gap == ". "))
+        )
+        if not (initial or particle):
+            break
+        number += 1
+    if number != start and start is not None and number is not None and not is_safe(words[number].low):
+        cued |= set(range(start, number))
+    return number
 
 
 def slips(word: Word) -> bool:

@@ -62,11 +62,25 @@ _PATTERNS: Final = tuple(
         r"|appt|jab|op|surgery|it"
         r"|given|seen|done|taken|(?!scor|rat|grad|report|describ|improv|reduc|need|gain"
         r"|us)\w{3,}ed)\s+(?:the\s+)?(?P<d>\d\d?)"
-        r"[/.](?P<m>\d\d?)(?![\d%]|[./]\d|\s?(?:mg|ml|mmol|c|deg\w*|kg|g|l|out)\b)",
+        r"[/.](?P<m>\d\d?)(?![\d%]|[./]\d|\s?(?:mg|ml|mmol|c|deg\w*|kg|g|l|out|ago|later)\b)",
         r"(?<![\w./-])(?<!pain )(?!24/7)(?P<d>1[3-9]|2\d|3[01])/(?P<m>0?[1-9]|1[0-2])(?![\d%/]|\.\d"
-        r"|\s?(?:mmhg|mg|ml)\b)",
+        r"|\s?(?:mmhg|mg|ml|ago)\b)",
         r"(?:^|[.!?\n]\s*)(?P<d>\d\d?)/(?P<m>\d\d?)(?=\s+[a-z]|:)(?!\s*(?:pain|pulses?|power|today|ago"
         r"|days?|weeks?)\b)",
+        r"\b(?:review|clinic|scan|mri|x-?ray|bloods?|visit|admission|admitted|f/u|before|(?:mon|tues?|"
+        r"wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?"
+        r"|birthday|bday|b-?day|anniversary|expir\w*|booster|vaccine|delivery|exam|wedding|holiday|flight|"
+        r"funeral|party|lunes|martes|miercoles"
+        r"|jueves|viernes|sabado|domingo|cita|montag|dienstag|mittwoch|donnerstag|freitag|termin)\s+(?:was\s|"
+        r"is\s|on\s|del?\s|am\s)?"
+        r"(?P<d>\d\d?)[/.](?P<m>\d\d?)\.?(?=\s*(?:[.,;:)\n]|$)|\s+(?:at|by|and|with|for|in|to|was|is|no|she|he|"
+        r"i)\b)(?!\.?\d)",
+        r"\b(?:am|vom|bis|seit|zum|ab|den)\s+(?P<d>\d\d?)\.\s?(?P<m>\d\d?)\.(?!\d)",
+        r"\b(?:(?:book|schedul|arrang|list|plann|fix|mov|postpon|rebook|defer|cancel)\w*\s(?:for|to|on)|w/?c|"
+        r"week of|clinic|discharge|theatre"
+        r"|(?:gave|saw|seen|met|given|rang|phoned|visited)\s+(?!pain|power|score|"
+        r"gcs)[^\W\d_]{3,})\s+(?P<d>\d\d?)/(?P<m>\d\d?)"
+        r"(?=\s*(?:[.,;:)\n]|$)|\s+(?:at|by|and|with|for|am|pm|in|to)\b)(?!\.\d)",
         r"\b(?:on|since|until|from|by)\s+the\s+(?P<d>[0-3]?\d)(?P<o>st|nd|rd|th)\b"
         r"(?=\s*(?:[.,;)!?\n]|$|and\b|i\b|he\b|she\b|we\b|it\b|at\b|when\b|but\b))",
         r"\b(?:dob|d\.o\.b\.?|born|nacid[oa]|geb\.?)\s*:?\s*(?P<x>\d{6}|\d{8})\b",

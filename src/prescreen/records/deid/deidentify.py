@@ -13,6 +13,7 @@ from prescreen.clinic.acuity import load_scales
 from prescreen.clinic.case import Case, Turn
 from prescreen.records.deid.cues import spot_names
 from prescreen.records.deid.known import KnownFinder, split_names
+from prescreen.records.deid.particles import grow_names
 from prescreen.records.deid.patterns import spot_age, spot_patterns
 from prescreen.records.deid.places import grow_addresses
 from prescreen.records.deid.replace import Mode, Replaced, Surrogates
@@ -60,18 +61,21 @@ def find_spans(record: Record, detectors: Sequence[Detector] | None = None) -> d
     words = {place: list_words(text) for place, text in texts.items()}
     names = {place: spot_names(text, words[place]) for place, text in texts.items()}
     cued = frozenset(word for found in names.values() for word in found.words)
+    shy = frozenset(word for found in names.values() for word in found.shy)
     spans: dict[str, list[Span]] = {}
     for place, text in texts.items():
         found = [*known.find(text, words[place]), *spot_patterns(text), *names[place].spans]
         found += [
             Span(word.start, word.end, "name", "cue")
             for number, word in enumerate(words[place])
-            if word.low in cued and not is_eponym(words[place], number, text)
+            if (word.low in cued or (word.low in shy and word.case == "capital" and not word.first))
+            and not is_eponym(words[place], number, text)
         ]
         if record.age_years is not None and record.age_years >= OLDEST - 1:
             found += spot_age(text, int(record.age_years))
         for detector in detectors:
             found += detector.find(text)
+        found += grow_names(text, words[place], found, known.names)
         found += grow_addresses(text, found)
         if any(not 0 <= span.start <= span.end <= len(text) for span in found):
             raise ValueError("a detector's span lies outside the text")

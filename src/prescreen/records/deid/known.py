@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Final
 
 from prescreen.records.deid.dates import find_dates
+from prescreen.records.deid.pet_forms import list_pet_forms
 from prescreen.records.deid.spans import Kind, Span, fold
 from prescreen.records.deid.vocabulary import Word
 from prescreen.records.deid.wordlists import is_safe, load_lists
@@ -69,12 +70,30 @@ def is_near(word: str, name: str) -> bool:
     return a[1:] == b or a == b[1:] or a[1:] == b[1:] or (a[:2] == b[1::-1] and a[2:] == b[2:])
 
 
+_FIRM: Final = re.compile(
+    r"\b(?:mr|mrs|ms|miss|mx|dr|prof|surname|last name|first name|family name|forename|my name is|name is|"
+    r"names|named|called|llamo|llama"
+    r"|senora?|sra?|herr|frau|sn|nurse|sister)[.:,]?\s+(?:[a-z]\.?\s)?$"
+)
+_LOOSE: Final = re.compile(
+    r"\b(?:i am|i'm|im|this is|its|it's|dear|hi|hello|re|pt|patient|regards|thanks|from|for|with|son|daughter|"
+    r"wife|husband|mum|mother"
+    r"|dad|father|brother|sister|baby|soy|ich bin)[.:,]?\s+$"
+)
+_OWNED: Final = re.compile(
+    r"\s+(?:mum|mom|mother|dad|father|wife|husband|son|daughter|partner|sister|brother|"
+    r"carer|house|birthday)\b"
+)
+_ENDS: Final = re.compile(r"\s*(?:[,.;:)\n]|$)|\s+(?:here|speaking|calling|again)\b")
+
+
 class KnownFinder:
     """Searches texts for one record's identifiers; made once per record."""
 
     def __init__(self, identifiers: Identifiers) -> None:
         self.names = split_names(identifiers)
         self._long = [name for name in self.names if len(name) > 4]
+        self._pets = frozenset(pet for name in self.names for pet in list_pet_forms(name)) - self.names
         self._birth = identifiers.birth_date
         self._place_words = frozenset(
             word
@@ -114,10 +133,10 @@ class KnownFinder:
 
     @staticmethod
     def _initials(identifiers: Identifiers) -> list[tuple[Kind, re.Pattern[str]]]:
-        letters = sorted({fold(name)[0] for name in identifiers.names if name[:1].isalpha()})
+        letters = [fold(name)[0] for name in identifiers.names if name[:1].isalpha()]
         if len(letters) < 2:
             return []
-        one = f"[{''.join(letters)}]"
+        one = f"[{''.join(sorted(set(letters)))}]"
         return [("name", re.compile(rf"(?<![\w.]){one}\.\s?{one}(?:\.|\b)(?!\w)"))]
 
     def find(self, text: str, words: list[Word]) -> list[Span]:
@@ -131,7 +150,9 @@ class KnownFinder:
         hits = {n for n, word in enumerate(words) if self._is_name(word, low)}
         for number, word in enumerate(words):
             beside = number - 1 in hits or number + 1 in hits
-            if word.low in self.names and number not in hits and beside and word.low not in ("and", "i", "is", "a"):
+            if (
+                word.low in self.names and number not in hits and beside and word.low not in ("and", "i", "is", "a")
+            ) or (number not in hits and (self._is_cued(word, low) or (beside and self._slips(word.low)))):
                 hits.add(number)
             if word.low in self._place_words:
                 spans.append(Span(word.start, word.end, "place", "known"))
@@ -142,12 +163,33 @@ class KnownFinder:
     def _is_name(self, word: Word, text: str) -> bool:
         low = word.low
         bare = low.replace("'", "")
+        if (
+            low.endswith("s")
+            and low[:-1] in self.names
+            and not is_common(low[:-1])
+            and _OWNED.match(text, word.end)
+        ):
+            return True  # `Jeans mum`
         if low in self.names or bare in self.names or (low.endswith("s") and low[:-1] in self._long):
             claimed = word.first and _CLAIMED.match(text, word.end)
             return not is_common(low) or (word.case != "lower" and not claimed)
         if len(low) < 4 or is_safe(low):
             return False
         return any(is_near(low, name) for name in self._long)
+
+    def _is_cued(self, word: Word, low: str) -> bool:
+        """A common word that is the patient's name, in lower case, behind a title, or a pet form of it."""
+        if word.low in self._pets and not is_common(word.low) and (not is_safe(word.low) or word.case == "capital"):
+            return True
+        if word.low not in self.names or word.low in ("and", "i", "is", "a"):
+            return False
+        before = low[max(0, word.start - 24) : word.start]
+        return bool(_FIRM.search(before) or (_LOOSE.search(before) and _ENDS.match(low, word.end)))
+
+    def _slips(self, low: str) -> bool:
+        """Whether a word beside a name of the patient is one slip away from another: short names too."""
+        safe = low in load_lists().kept or low in load_lists().clinical
+        return len(low) > 2 and not safe and any(is_near(low, name) for name in self.names if len(name) > 2)
 
     def _initial_and_name(self, low: str) -> list[re.Match[str]]:
         names = "|".join(re.escape(name) for name in self.names if not is_common(name))

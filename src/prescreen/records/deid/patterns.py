@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from prescreen.config import read_yaml
-from prescreen.records.deid.ages import spot_bare_ages
+from prescreen.records.deid.ages import spot_ages
+from prescreen.records.deid.clinical_codes import is_clinical_code
+from prescreen.records.deid.codes import spot_codes
 from prescreen.records.deid.dates import spot_dates
 from prescreen.records.deid.places import spot_places
 from prescreen.records.deid.spans import Kind, Span, fold
@@ -72,11 +74,19 @@ def _is_hyphened(text: str) -> bool:
 def _is_code(text: str) -> bool:
     """Six letters and digits or more, mixed, and not a measurement such as 500mg or hba1c."""
     mixed = len(_digits(text)) >= 3 and any(c.isalpha() for c in text)
-    return len(text) >= 6 and mixed and not _load_shapes().measure.fullmatch(text)
+    return len(text) >= 6 and mixed and not is_clinical_code(text)
 
 
 def _is_number(text: str) -> bool:
     return len(_digits(text)) >= 6 and not re.fullmatch(r"\d{2,3}/\d{2,3}", text)
+
+
+def _is_id(text: str) -> bool:
+    """Behind a cue: four letters and digits, three of them digits, and neither a pressure nor a count."""
+    plain = "".join(c for c in text if c.isalnum())
+    if len(plain) < 4 or len(_digits(text)) < 3 or re.match(r"(?:of|in|at|on|a|the|for|to|by|is|than)\s", text):
+        return False
+    return not re.fullmatch(r"\d{2,3}/\d{2,3}|\d\d?/\d\d?", text)
 
 
 CHECKS: Final[dict[str, Callable[[str], bool]]] = {
@@ -89,6 +99,7 @@ CHECKS: Final[dict[str, Callable[[str], bool]]] = {
     "hyphen": _is_hyphened,
     "code": _is_code,
     "number": _is_number,
+    "id": _is_id,
 }
 
 
@@ -106,17 +117,17 @@ def _load_shapes() -> _Shapes:
     def fill(regex: str) -> str:
         return re.sub(r"<([a-z_]+)>", lambda match: parts.get(match[1], match[0]), regex)
 
-    rows = (
-        Pattern(row["kind"], re.compile(fill(row["regex"])), CHECKS[row["check"]] if "check" in row else None)
-        for row in read["shapes"]
-    )
+    def check(row: dict[str, str]) -> Callable[[str], bool] | None:
+        return CHECKS[row.get("check") or "id"] if "check" in row or "<id>" in row["regex"] else None
+
+    rows = (Pattern(row["kind"], re.compile(fill(row["regex"])), check(row)) for row in read["shapes"])
     return _Shapes(tuple(rows), re.compile(parts["measure"]), fill(parts["own_age"]))
 
 
 def spot_patterns(text: str) -> list[Span]:
     """Everything with a shape: numbers, addresses, dates, places with a street's or postcode's form."""
     low = fold(text)
-    spans = [*spot_dates(text), *spot_places(text, low), *spot_bare_ages(low)]
+    spans = [*spot_dates(text), *spot_places(text, low), *spot_ages(text, low), *spot_codes(text, low)]
     for kind, regex, check in _load_shapes().patterns:
         group = "v" if "v" in regex.groupindex else 0
         for match in regex.finditer(low):

@@ -7,6 +7,7 @@ import re
 from typing import Final
 
 from prescreen.records.deid.spans import Span
+from prescreen.records.deid.wordcues import TOWNS
 from prescreen.records.deid.wordlists import is_safe, load_lists
 
 _AREA: Final = (
@@ -52,7 +53,8 @@ _FOLDED: Final = tuple(
         rf"{_FLAT}{_NUMBER}(?:(?!{_FUNCTION}\b){_WORD}\s){{1,3}}{_WEAK}\b\.?{_AFTER}(?=\s*[,\n]|\s+(?:apt|flat)\b)",
         rf"(?:flat|apartment|apt|unit|suite|plot"
         rf"|house no)\.?\s?#?\d+\s?[a-z]?,\s+(?:{_WORD}\s?){{1,3}}(?=[,.;\n]|$)",
-        r"\b(?:apt|apartment|flat)\b\.?\s?(?:no\.?\s?)?#?\d{1,5}[a-z]?\b(?!\s?(?:feet|foot|arch\w*|mg|ml|days?|weeks?))",
+        r"\b(?:apt|apartment|flat)\b\.?\s?(?:no\.?\s?)?#?\d{1,5}[a-z]?\b(?!\s?(?:feet|foot|arch\w*|mg|ml|days?|"
+        r"weeks?))",
         rf"\bplot\s\d+\s\w+\s\d+\b|{_NUMBER}(?:{_WORD}\s)?sector\s\d+\b",
         r"\b(?:p\.?\s?o\.?\s?box|postfach|apartado)\s?\d+\b",
         r"\b[^\W\d_]{3,}(?:straße|strasse|str\.|strase|weg|platz|allee|gasse)\s\d{1,4}(?:\s?[a-d])?\b",
@@ -63,6 +65,7 @@ _FOLDED: Final = tuple(
         rf"|del)\s)*(?:{_WORD}\s){{0,2}}"
         rf"{_WORD},?\s(?:n[ºo°.]*\s?)?\d{{1,4}}\b(?:,?\s?\d+\s?[ºo°]\s?[a-z]?\b)?",
         rf"(?<![\w.]){_AREA}\d[a-z\d]?\s?(?!\d(?:th|hr|hs|wk|yr|st|nd|rd))\d[abd-hjlnp-uw-z]{{2}}\b",
+        r"(?<![\w.])(?:[a-z]{2}\d[a-z\d]?)\s\d[abd-hjlnp-uw-z]{2}\b(?=\s*(?:[,.;)\n]|$)|\s(?:please|ok|and|thanks)\b)(?<=[a-z]{2})",
         r"\b(?:zip|zip code|postcode|post code|postal code|plz|cp|c\.p\.|codigo postal|pin(?:\s?code)?)[\s:]{1,3}"
         r"(?P<v>\d{5}(?:-\d{4})?|\d{3}\s?\d{3})\b",
         r"\b\d{5}-\d{4}\b",
@@ -79,6 +82,9 @@ _NOUN: Final = (
 _CASED: Final = tuple(
     re.compile(p)
     for p in (
+        rf"(?<![\w.])(?i:{_AREA})\d[A-Z\d]?\s\d[ABD-HJLNP-UW-Z]{{2}}\b",
+        r"(?<![\w.])[ABCEGHJ-NPRSTVXY]\d[A-Z]\s\d[A-Z]\d\b|(?<![\w.])[ACDEFHKNPRTVWXY]\d[\dW]\s(?=[A-Z\d]*\d)(?=[A-Z\d]*[A-Z])(?!\d+M[GL])"
+        r"[A-Z\d]{4}\b",
         r"\b(?:Am|An der|Auf der|Im|Zum|Zur|In der|AM|IM)\s[A-ZÄÖÜ][\w-]+\s\d{1,3}[a-z]?\b",
         r"\b\d{1,5}\s(?:[A-Z]\.?\s)?(?:[A-Z0-9][\w'.-]*\s){1,3}"
         r"(?:St|Close|Drive|Dr|Court|Ct|Place|Pl|Way|Parade|Square|Hill|Row|Walk|Yard|Park|Rise|View"
@@ -90,10 +96,17 @@ _CASED: Final = tuple(
         r"(?:\s(?:de|del|la|San|St\.?|der|am))*(?:\s[A-ZÁÉÍÓÚÄÖÜ][\w'-]+)+",
     )
 )
+_NAMED: Final = 4  # the row of institutions by their noun
 _LOWER: Final = re.compile(
     r"(?P<left>(?:[^\W\d_][\w'.-]*\s){1,3})(?P<noun>hospital|infirmary|medical cent(?:er|re)|care home|nursing home"
-    r"|health cent(?:re|er)|hospice|surgery|clinic|practice|pharmacy|klinikum|krankenhaus)\b"
+    r"|health cent(?:re|er)|hospice|surgery|clinic|practice|pharmacy|klinikum|krankenhaus|high school|"
+    r"primary school|grammar school"
+    r"|primary|nursery|campus|college|university|academy|rfc|fc|afc|prison|barracks|airport|church|mosque|"
+    r"temple|school)\b"
 )
+_SURE: Final = frozenset(["hospital", "infirmary", "hospice", "klinikum", "krankenhaus"]) | {
+    f"{a} {b}" for a in ("medical", "care", "nursing", "health") for b in ("centre", "center", "home")
+}
 _BEFORE: Final = re.compile(
     r"\b(?:hospital|klinikum|clinica|hopital|residencia)\s(?P<name>(?:san|santa|st|de|del|la)\s\w+|\w+)\b"
 )
@@ -108,7 +121,12 @@ def spot_places(text: str, low: str) -> list[Span]:
     for number, regex in enumerate(_CASED):
         for match in regex.finditer(text):
             words = low[match.start() : match.end()].split()
-            if number != 2 or not set(words[:-1]) <= load_lists().plain | {"health", "care", "medical", "nursing"}:
+            if number != _NAMED or not set(words[:-1]) <= load_lists().plain | {
+                "health",
+                "care",
+                "medical",
+                "nursing",
+            }:
                 spans.append(Span(match.start(), match.end(), "place", "pattern"))
     return spans + _spot_lower(low)
 
@@ -147,13 +165,15 @@ def _spot_lower(low: str) -> list[Span]:
         for word in reversed(list(re.finditer(r"\S+", match["left"]))):
             bare = word[0].strip("'.-").removesuffix("'s")
             saint = bare in ("st", "saint")
-            if not saint and (
-                bare in lists.kept or bare in lists.clinical or bare in lists.plain or bare in lists.titles
+            if (
+                not saint
+                and bare not in TOWNS
+                and (bare in lists.kept or bare in lists.clinical or bare in lists.plain or bare in lists.titles)
             ):
                 break
             start = match.start("left") + word.start()
-            unknown |= not is_safe(bare) or bare in lists.names
-        sure = match["noun"] not in ("surgery", "clinic", "practice", "pharmacy")
+            unknown |= any(not is_safe(p) or p in lists.names for p in bare.split("-")) or bare in TOWNS
+        sure = match["noun"] in _SURE
         if start < match.start("noun") and (unknown or sure):
             spans.append(Span(start, match.end(), "place", "pattern"))
     for match in _BEFORE.finditer(low):
