@@ -199,7 +199,8 @@ def suspect_beside(found: set[int], words: list[Word], text: str) -> set[int]:
                     and word.low
                     not in ((lists.given | lists.function_names) - _NEVER if other > number else lists.given)
                 )
-                if text[words[first].end : words[second].start] in (" ", ", ") and not plain:
+                beside = text[words[first].end : words[second].start] in (" ", ", ")
+                if beside and not plain and not is_eponym(words, other, text):
                     grown.add(other)
     return grown
 

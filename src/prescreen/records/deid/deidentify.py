@@ -13,6 +13,7 @@ from prescreen.clinic.acuity import load_scales
 from prescreen.clinic.case import Case, Turn
 from prescreen.records.deid.cues import spot_names
 from prescreen.records.deid.known import KnownFinder, split_names
+from prescreen.records.deid.name_shapes import spot_name_shapes
 from prescreen.records.deid.particles import grow_names
 from prescreen.records.deid.patterns import spot_age, spot_patterns
 from prescreen.records.deid.places import grow_addresses
@@ -75,6 +76,7 @@ def find_spans(record: Record, detectors: Sequence[Detector] | None = None) -> d
             found += spot_age(text, int(record.age_years))
         for detector in detectors:
             found += detector.find(text)
+        found += spot_name_shapes(text, words[place])
         found += grow_names(text, words[place], found, known.names)
         found += grow_addresses(text, found)
         if any(not 0 <= span.start <= span.end <= len(text) for span in found):

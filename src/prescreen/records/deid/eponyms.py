@@ -38,6 +38,9 @@ _MEDS: Final = re.compile(
 )
 _OTHER: Final = re.compile(r"\b(?:by|per|dr|mrs?|ms|nurse|nok|with|from|told|name|contact)\b")
 _GRADED: Final = re.compile(r"\s+(?:II|III|[IV]{1,3}[AB])\b", re.I)
+_OUTCOME: Final = re.compile(
+    r"(?:['’]s)?\s*(?:(?:positiv[eo]|negativ[eo]|pos|neg)\b(?!\s+for\b)|[+-]ve\b|\+(?=[\s.,;)]|$))", re.I
+)
 _STAFF: Final = re.compile(r"\s+(?:clinic|results?|came|was|is|nurse|unit|ward)\b")
 
 
@@ -51,6 +54,7 @@ def is_eponym(words: list[Word], number: int, text: str) -> bool:
     if word.low in lists.kept or len(word.low) < 3:
         return False
     clinical = _in_phrase(words, number, text) or _before_noun(words, number, text) or _is_possessive(word, text)
+    clinical = clinical or _has_outcome(words, number, text)
     gathered = gather_words()
     if not clinical and word.low not in lists.names and word.low not in gathered.usual_names:
         before = fold(text[max(0, word.start - 120) : word.start])
@@ -98,6 +102,15 @@ def _is_graded(words: list[Word], number: int, text: str) -> bool:
     """Whether a Roman numeral or a stage follows a word no census knows: Mobitz II."""
     word = words[number]
     return word.low not in gather_words().census and _GRADED.match(text, word.end) is not None
+
+
+def _has_outcome(words: list[Word], number: int, text: str) -> bool:
+    """Whether a sign's outcome follows: Lachman positive, Tinel's +; not Ann Lee positive, Lee positive for flu."""
+    gathered, word = gather_words(), words[number]
+    if word.low in gathered.given or not _OUTCOME.match(text, word.end):
+        return False
+    before = words[number - 1] if number and text[words[number - 1].end : word.start] == " " else None
+    return before is None or before.low not in gathered.given
 
 
 def _joins(text: str, left: Word, right: Word) -> bool:

@@ -26,6 +26,9 @@ _PREFIX: Final = frozenset(
 )
 
 
+_ABBREVIATION: Final = re.compile(r"[a-z][A-Z]{2}")  # MenACWY, never a name
+
+
 class Manner(NamedTuple):
     """How a text is written."""
 
@@ -54,6 +57,8 @@ def _suspect(number: int, words: list[Word], text: str, manner: Manner) -> bool:
     lists, word, shouting = load_lists(), words[number], manner.shouting
     low, size = word.low, len(word.low)
     if size < 2 or low in lists.kept or low in lists.titles or is_eponym(words, number, text):
+        return False
+    if _ABBREVIATION.search(text[word.start : word.end]):
         return False
     named, safe = low in lists.names, is_safe(low)
     safe |= manner.spanish and not named and is_spanish(low)
