@@ -10,7 +10,7 @@ import re
 from typing import NamedTuple
 
 from prescreen.records.record import Identifiers
-from privacy.unseen import fifth, fourth, second, sixth, third, wordnames
+from privacy.unseen import eighth, fifth, fourth, second, seventh, sixth, third, wordnames
 from privacy.unseen.people import EMAILS, HOSPITALS, LOCALES, MONTHS, Locale
 from privacy.unseen.templates import TEMPLATES
 
@@ -21,6 +21,8 @@ SETS = {
     "fourth": (fourth.PEOPLE, fourth.TEMPLATES),
     "fifth": (fifth.PEOPLE, fifth.TEMPLATES),
     "sixth": (sixth.PEOPLE, sixth.TEMPLATES),
+    "seventh": (seventh.PEOPLE, seventh.TEMPLATES),
+    "eighth": (eighth.PEOPLE, eighth.TEMPLATES),
     "wordnames": (wordnames.PEOPLE, wordnames.TEMPLATES),
 }
 

@@ -1,0 +1,347 @@
+# ruff: noqa: E501
+"""An eighth set: a suburban American clinic's own notes, calls, forms and messages, written blind to the detectors.
+
+Locales stand in about the proportions such a clinic sees. Every person, number and address is invented.
+"""
+
+from privacy.unseen.people import Locale
+
+PHONES = ["(6##) 555-01##", "6##-555-01##", "8##.555.01##", "63055501##", "1-7##-555-01##", "2## 555 01##"]
+POSTS = ["6####", "4####", "6####-####"]
+SOUTHERN_POSTS = ["3####", "3####-####"]
+PLATES = ["@@ #####", "@@@ ###", "@## ####"]
+SUBURBS = ["Naperville", "Elgin", "Downers Grove", "Joliet", "Schaumburg", "Orland Park", "Wheaton", "Des Plaines", "Aurora"]
+SUBURBAN_STREETS = ["#4 Wheatland Dr", "#12 N Larch Street", "#7 Cobblestone Ct Unit B", "#0 Prairie Avenue", "#9 Route 59, Apt 207"]
+
+PEOPLE = [
+    Locale(
+        "en",
+        ["Darlene", "Roger", "Kendra", "Glenn", "Brenda", "Dale", "Lindsey", "Marvin", "Jolene", "Craig", "Heidi", "Dawn"],
+        ["Hofstetter", "Bauer", "Olson", "Haugen", "Klinefelter", "Dressler", "Sorensen", "Krueger", "Novotny", "Lang", "Wolf", "Stahl"],
+        SUBURBS,
+        SUBURBAN_STREETS,
+        PHONES,
+        POSTS,
+        PLATES,
+    ),
+    Locale(
+        "en",
+        ["Carol", "Steven", "Tammy", "Bradley", "Judith", "Kyle", "Megan", "Wayne", "Rhonda", "Curtis", "Peggy", "Trevor"],
+        ["Carmichael", "Sanders", "Whitcomb", "Gardner", "McCready", "Fitzgerald", "Sawyer", "Blackburn", "Sweeney", "Page", "Larkin", "Holt"],
+        ["Fort Wayne", "Kokomo", "Peoria", "Rockford", "Kalamazoo", "South Bend", "Plainfield"],
+        ["#21 S Harrison St", "#5 Quail Hollow Lane", "#30 County Road 400 W", "#8 Brookside Blvd"],
+        PHONES,
+        POSTS,
+        PLATES,
+    ),
+    Locale(
+        "en",
+        ["Loretta", "Randall", "Misty", "Clay", "Tammy Jo", "Wendell", "Faith", "Buddy", "Mary Beth", "Dwight", "Shelby", "Faye"],
+        ["Ledbetter", "Sizemore", "Pruitt", "Hardin", "Culpepper", "Tidwell", "Ragsdale", "Rhodes", "Yarbrough", "Bell", "Sumner", "Cope"],
+        ["Murfreesboro", "Tupelo", "Hattiesburg", "Bowling Green", "Huntsville", "Spartanburg"],
+        ["#3 Magnolia Ln", "#40 Old Hickory Pike", "#6 Church St", "PO Box #5"],
+        PHONES,
+        SOUTHERN_POSTS,
+        PLATES,
+    ),
+    Locale(
+        "en",
+        ["Debra", "Jimmy", "Savannah", "Harlan", "Crystal", "Vernon", "Kaitlyn", "Lamar", "Opal", "Dustin", "Patsy", "Colt"],
+        ["Hendrix", "McElroy", "Spradlin", "Gentry", "Cash", "Weatherford", "Moseley", "Burchfield", "Lovelace", "Farris", "Justice", "Nix"],
+        ["Macon", "Gadsden", "Cookeville", "Rome", "Valdosta", "Johnson City"],
+        ["#11 Pinecrest Rd", "#2 Peachtree Circle", "#7 Highway 41 N", "#90 Dogwood Trace, Lot 6"],
+        PHONES,
+        SOUTHERN_POSTS,
+        PLATES,
+    ),
+    Locale(
+        "en",
+        ["Latoya", "Terrance", "Shanice", "Darnell", "Ebony", "Marquis", "Precious", "Isaiah", "Kiara", "Alonzo", "Vernita", "Cedric"],
+        ["Gaines", "Booker", "Mayfield", "Broadnax", "Coleman", "Pettway", "Dupree", "Simmons", "Battle", "Tolliver", "Bass", "Ware"],
+        ["Bolingbrook", "Calumet City", "Matteson", "Maywood", "Gary"],
+        SUBURBAN_STREETS,
+        PHONES,
+        POSTS,
+        PLATES,
+    ),
+    Locale(
+        "en",
+        ["Tamika", "Reginald", "Aaliyah", "Cornelius", "Yolonda", "Jaylen", "Bernice", "Antwan", "Monique", "Otis", "Raven", "Essie"],
+        ["Witherspoon", "Randle", "Grier", "Muhammad", "Franklin", "Hairston", "Pryor", "Golden", "Ousley", "Baptiste", "Love", "McClain"],
+        ["Jackson", "Decatur", "Southfield", "Florissant", "Augusta"],
+        ["#8 Martin Luther King Dr", "#15 E Fulton Ave Apt 2C", "#4 Willowbrook Way", "#33 Cedar St"],
+        PHONES,
+        POSTS,
+        PLATES,
+    ),
+    Locale(
+        "en",
+        ["Alejandra", "Hector", "Yesenia", "Rigoberto", "Daisy", "Ruben", "Maribel", "Ernesto", "Vanessa", "Angel", "Griselda", "Junior"],
+        ["Zamora", "Villarreal", "Ochoa", "Cisneros", "Trevino", "Ayala", "Rocha", "Arellano", "Salinas", "De La Cruz", "Cantu", "Paz"],
+        ["Cicero", "Waukegan", "Addison", "West Chicago", "Melrose Park"],
+        SUBURBAN_STREETS,
+        PHONES,
+        POSTS,
+        PLATES,
+    ),
+    Locale(
+        "es",
+        ["Refugio", "Eulalia", "José Luis", "Araceli", "Socorro", "Efraín", "Leticia", "Martín", "Esperanza", "Hilario", "Verónica", "Noé"],
+        ["Zavala", "Magaña", "Bañuelos", "Covarrubias", "Nájera", "Sandoval", "Ibarra", "Montes", "Huerta", "Solís", "Rangel", "Pantoja"],
+        ["Carpentersville", "Berwyn", "Hanover Park", "Round Lake", "Aurora"],
+        SUBURBAN_STREETS,
+        PHONES,
+        POSTS,
+        PLATES,
+    ),
+    Locale(
+        "en",
+        ["Wei", "Xiaoming", "Jing", "Meiling", "Kevin", "Yan", "Haoran", "Amy", "Guoqiang", "Lihua", "Vivian", "Zhen"],
+        ["Zhang", "Liu", "Huang", "Xu", "Zhao", "Lin", "Tsai", "Ouyang", "Hsieh", "Wu", "Ma", "Long"],
+        ["Naperville", "Westmont", "Troy", "Carmel", "Lisle"],
+        SUBURBAN_STREETS,
+        PHONES,
+        POSTS,
+        PLATES,
+    ),
+    Locale(
+        "en",
+        ["Ji-woo", "Minjun", "Soo-jin", "Eun Hee", "Young-ho", "Hyun", "Esther", "Kyung-sook", "Daniel", "Seojun", "Sun Hee", "Jae"],
+        ["Park", "Choi", "Kang", "Bae", "Lim", "Shin", "Yoon", "Hwang", "Jung", "Noh"],
+        ["Glenview", "Buffalo Grove", "Suwanee", "Northbrook", "Niles"],
+        ["#2 Milwaukee Ave", "#18 Sanders Road Apt 5", "#6 Meadow Lark Ln"],
+        PHONES,
+        POSTS,
+        PLATES,
+    ),
+    Locale(
+        "en",
+        ["Sanjay", "Anjali", "Ramesh", "Nandini", "Karthik", "Swati", "Prakash", "Rekha", "Aarav", "Jaya", "Manoj", "Usha"],
+        ["Krishnamurthy", "Agarwal", "Banerjee", "Kulkarni", "Shah", "Menon", "Venkataraman", "Gill", "Trivedi", "Bose", "Malhotra", "Desai"],
+        ["Aurora", "Canton", "Edison", "Plainsboro", "Novi"],
+        SUBURBAN_STREETS,
+        PHONES,
+        POSTS,
+        PLATES,
+    ),
+    Locale(
+        "en",
+        ["Khaled", "Rania", "Mahmoud", "Huda", "Yousef", "Layla", "Abdulrahman", "Samira", "Tariq", "Noor", "Bassam", "Iman"],
+        ["Haddad", "Al-Masri", "Khoury", "Abdallah", "Saleh", "Al Rashid", "Mansour", "Nasser", "Darwish", "El-Sayed", "Barakat", "Said"],
+        ["Dearborn", "Bridgeview", "Palos Hills", "Sterling Heights"],
+        ["#44 W Warren Ave", "#9 Harlem Avenue 2nd Fl", "#61 Schaefer Rd"],
+        PHONES,
+        POSTS,
+        PLATES,
+    ),
+    Locale(
+        "en",
+        ["Oksana", "Volodymyr", "Halyna", "Taras", "Iryna", "Bohdan", "Svitlana", "Andriy", "Lesya", "Mykola", "Olha", "Roman"],
+        ["Kovalenko", "Shevchuk", "Bondarenko", "Hrytsenko", "Melnyk", "Tkachuk", "Lysenko", "Petrenko", "Savchuk", "Marchenko"],
+        ["Parma", "Palatine", "Bloomingdale", "Warren"],
+        ["#5 State Rd", "#27 Dundee Road Apt 11", "#8 Ridgeland Ave"],
+        PHONES,
+        POSTS,
+        PLATES,
+    ),
+    Locale(
+        "en",
+        ["Carmela", "Vincent", "Angelo", "Gina", "Rocco", "Donna", "Salvatore", "Antoinette", "Dominic", "Concetta", "Nick", "Lucia"],
+        ["DiMarco", "Esposito", "Caruso", "Mancini", "LoPresti", "Bianchi", "Santangelo", "Ricci", "D'Angelo", "Pisano", "Costa", "Conti"],
+        ["Elmwood Park", "Addison", "Youngstown", "Kenosha"],
+        SUBURBAN_STREETS,
+        PHONES,
+        POSTS,
+        PLATES,
+    ),
+    Locale(
+        "en",
+        ["Fiona", "Malcolm", "Heather", "Ian", "Bruce", "Elspeth", "Graham", "Jean", "Duncan", "Kirsty", "Ross", "Iain"],
+        ["MacGregor", "Drummond", "Sutherland", "Buchanan", "Kerr", "McTavish", "Lennox", "Galbraith", "Forsyth", "Muir", "Graves", "Reid"],
+        ["Lake Forest", "Inverness", "Barrington", "Midlothian"],
+        ["#1 Thistle Ridge", "#14 Sheridan Rd", "#70 Argyle St Apt 3"],
+        PHONES,
+        POSTS,
+        PLATES,
+    ),
+    Locale(
+        "en",
+        ["Gerrit", "Wilma", "Pieter", "Marlies", "Hank", "Tena", "Dirk", "Joanna", "Kees", "Cornelia", "Russ", "Marcia"],
+        ["Van Dyke", "VanderMolen", "Hoekstra", "De Jong", "Dykstra", "Bakker", "Zylstra", "Vandenberg", "Ter Horst", "Meeuwsen", "Smit", "Post"],
+        ["Holland", "Zeeland", "Grand Rapids", "South Holland", "Pella"],
+        ["#6 Windmill Dr", "#25 Ottawa Beach Rd", "#3 E 16th Street"],
+        PHONES,
+        POSTS,
+        PLATES,
+    ),
+]
+
+TEMPLATES = [
+    # Telephone triage and the nurse line
+    "TELEPHONE TRIAGE\nCaller: {rel} {last} (spouse)   Callback: {phone}\nPatient: {first} {last}   DOB: {dob}\nReason: «abdominal pain» x «14 hr», now «RLQ», «temp 101.2», «anorexia». Denies «hematochezia».\nProtocol: «Abdominal Pain, Adult». Disposition: ED now. Spouse will drive to {hospital}. Caller repeats back plan. {other}, RN",
+    "Nurse line 2140. Parent {rel} {last} says {first} has «barky cough» since supper, «stridor» with crying only, no «retractions», drinking ok. Told «cool mist», keep calm, «911» if «drooling» or «blue». Will ring back in «30 min» at {phone}.",
+    "Pt {first} {last}, {dob}, called re «Lasix». Weight up «5 lb in 3 days», «2-pillow orthopnea», «ankles» tight. Per Dr. {doc} «may» take extra «40 mg» today and tomorrow, «BMP» Friday. Pt read back. Pharmacy is Walgreens, {town}.",
+    "Call taken 0915, line 3. {first} {last} stepped on a nail in the barn at {street}, «puncture» «right heel», last «tetanus» more than «10 years» ago. No «red streaks». Offered 11:20 with {doc}. Phone {phone}.",
+    "TC from {rel} at {hospital}, resident {first} {last} ({old}) had «unwitnessed fall» out of «recliner». «Skin tear 3 cm» «L forearm», neuro checks «WNL», on «Eliquis 2.5 mg BID». Sent out for «CT head». POA {rel2} {last} notified at {phone}.",
+    "Triage RN: {last}, {first} MRN {mrn}. C/o «HA» «8/10», worst ever, sudden while lifting. «Neck stiffness». «Photophobia». Transferred to «911» dispatch, stayed on line until crew at {street} {town}. Total call «11 min».",
+    "Third call this week from {first} {last} about «Norco 5/325». Explained again early refill not possible before {daymonth}, «PDMP» checked, «pain agreement» on file. Pt upset, asks for Dr. {doc} to call {phone} after 4.",
+    "Poison control consulted, spoke w/ {rel}. Grandchild got into the «glipizide», at most «2 tabs», «fingerstick 74». To {hospital} ED for «24 h obs». Parent {first} {last}, cell {phone}, already en route from {town}.",
+    "Message left on nurse vm: this is {rel} {other}, calling for my neighbor {first} {last} on {street}, who is «confused» and keeps saying it's {month}. Her «blood sugar meter» says «HI». Her number is {phone}. RN returned call within «6 min», advised «911».",
+    "Spoke with {first}. «Stye» «L eye» x «4 d», using «warm compresses». No «vision change», no «fever». Home care advice given, call if «lid» swells shut. No appt needed. {other} LPN",
+
+    # After-hours and on-call
+    "AFTER HOURS SERVICE - {date} 02:12\nOn call: {doc}\nPatient {first} {last} / {phone}\n«Urinary retention» since «6 pm», «Foley» out yesterday at {hospital}. «Bladder» painful. To ED for «bladder scan» and «16 Fr coude».",
+    "on-call log. paged at 0340 re {first} {last}, wakes w «heartburn» vs «angina», took «Tums» then one «nitro», eased in «5 min». hx «LAD stent». told to go in, declined, spouse {rel} will watch. will see 0800. -{doc}",
+    "Weekend call: {rel} {last} reports {first} vomited «x6», «tolerating sips», «wet diaper» «8 h ago». «Zofran ODT 2 mg» called to CVS {othertown}. If no urine by noon, {hospital}. Documented by {other}.",
+    "Covering for Dr. {doc} this weekend. Lab called critical «K 6.4» on {first} {last}, DOB {dob}, specimen {account}. Reached pt at {phone}, no «palpitations», holds «lisinopril» and «spironolactone», going to {hospital} for repeat and «EKG». ED doc {other} expecting.",
+    "Answering service relay: {first} {last}, {phone}, «post-op day 4» «lap chole», «incision» «warm and oozing», T «100.9». Surgeon {doc} aware, will see in the office at 9.",
+    "Called by home hospice RN {rel}, pt of ours {last}, age {old}, «Cheyne-Stokes», «mottling» to «knees». Family at bedside incl. {rel2} in from {othertown}. «Roxanol 5 mg q1h» ok'd, «Levsin» for «secretions». Comfort goals unchanged.",
+
+    # Structured intake
+    "NEW PATIENT INTAKE\nLegal name: {first} {last}\nDate of birth: {dob}\nSSN: {ssn}\nAddress: {street}, {town} {post}\nCell: {phone}\nEmail: {email}\nInsurance ID: {plan}\nEmergency contact: {rel} {last} (sibling)\nAllergies: «sulfa - hives», «latex»\nWhat brings you in today? «knees» hurt going downstairs, worse since {month}",
+    "Intake form (tablet)\nPreferred name: {first}\nPCP before us: Dr {doc}, {othertown}\nPast surgeries: «tonsils», «C-section x2», «gallbladder»\nMedicines: «Synthroid 88 mcg», «Vitamin D»\nDo you feel safe at home? yes\nWho lives with you? my husband, {rel}, and {rel2} who is {old}\nAnything else: i get «nervous» with needles",
+    "URGENT CARE CHECK-IN\nName {last}, {first}  |  DOB {dob}  |  Acct {account}\nComplaint: «laceration» «L index finger», mandoline slicer\nLast «Td»: unknown\nVitals «T 98.4» «P 88» «BP 142/84» «SpO2 99%»\nPharmacy: Meijer {town}\nGuarantor: {rel} {last}, {phone}",
+    "Well-child questionnaire filled in by: {rel} (mom)\nChild: {first} {last}\nDaycare/school concerns: teacher Ms. {other} says hard to sit still, «Vanderbilt» form attached\nSleep: «10 hrs», «snores»\nDiet: picky, mostly chicken nuggets\nScreens: «4 h/day»\nHome phone: {phone}",
+    "Medicare AWV health risk assessment\n{first} {last}  MRN {mrn}  Medicare {plan}\nFalls past yr: 1 - tripped on rug\n«Timed Up and Go 11 s»; «Mini-Cog 4/5»; «PHQ-2 0»\nAdvance directive: yes, agent is niece {rel} {other}, {phone}\nDriving: yes, day only\nFree text: \"I miss my bowling league since Pastor {other2} moved\"",
+    "Patient portal registration failed twice from {ip}. User {email}, name on file {first} {last}, DOB mismatch, pt says birthday is {dob}. Corrected by front desk {rel}.",
+    "Sleep questionnaire\nPatient: {last} {first}, {dob}\n«Epworth 15/24»   «STOP-BANG 6»   «Neck 18 in»   «Mallampati IV»\nBed partner ({rel}) reports «gasping», «witnessed apneas»\nCommercial driver? Y  CDL no. {licence}\nOK to text results to {phone}: Y",
+    "Pre-visit form. Reason: physical. Family hx: dad «MI at 52», mom «Hashimoto's», cousin {rel} «breast ca», «BRCA2 neg». «Tobacco»: quit, «22 pack-years». Alcohol: «2 beers» on weekends, «AUDIT-C 3». Occupation: roofer. Religion: Lutheran. Seat belt: always. Completed by {initials} on {date}",
+
+    # SOAP notes
+    "S: {first} {last} here for «DM2» f/u. «Feet» «tingle» at night. Checks sugars «before breakfast», «140s-160s», some «dawn phenomenon». Out of «Jardiance» since {daymonth}.\nO: «BP 134/78», «BMI 33.1», «monofilament 7/10 R, 8/10 L», «DP pulses 2+». «A1c 8.2».\nA: «E11.42», not at goal.\nP: restart «Jardiance 10 mg», «gabapentin 100 mg qhs», eye exam w Dr. {doc}, RTC «3 mo».",
+    "S: «Sore throat» x «3 d», «odynophagia», teammate {rel} had «strep» last week. No «cough».\nO: «T 101.4», «tonsils 3+» w «exudate», «anterior cervical» nodes tender. «Centor 4». Rapid «strep A +».\nA/P: «Amox 500 mg BID x 10 d», new toothbrush, no school until «24 h» of abx. Note for {first} given to parent.",
+    "Subjective: Mr. {last} is seen with {rel}, who lives with him. More forgetful, got lost driving home from {othertown} in {month}. Leaves stove on. Objective: «MoCA 18/30», «gait» slow, no «cogwheeling», no «tremor». «B12 188», «TSH» nl. Assessment: «major neurocognitive disorder», likely «Alzheimer's». Plan: «donepezil 5 mg», «B12 1000 mcg», stop driving, refer Dr. {doc} neurology at {hospital}.",
+    "SUBJECTIVE: Patient returns with «low back pain» radiating to «L calf» x «5 wk». No «saddle anesthesia», no «incontinence». OBJECTIVE: «SLR + at 40», «EHL 4/5», «Achilles» reflex «1+». «FABER» neg. ASSESSMENT: «L5-S1 radiculopathy». PLAN: «MRI», «Medrol Dosepak», «PT 2x/wk», no lift over «15 lb». Dictated, not read. {doc}/{rel}",
+    "S- here w/ «vertigo» when rolling over in bed since Sunday. O- «Dix-Hallpike» + right, «geotropic», fatigues. «Romberg» neg, «Rinne» and «Weber» nl. A- «BPPV». P- «Epley» done x2, better. {first} will do «Brandt-Daroff» at home, {rel} drove pt home.",
+    "CC: «rash». {last} noticed «herald patch» on «trunk» «10 days» ago then «Christmas tree» spread. «KOH» neg, «Wood lamp» neg, «RPR» sent. A: «pityriasis rosea». P: reassurance, «triamcinolone 0.1%», «Zyrtec». Call {phone} w/ lab.",
+    "{first} {last}, {dob}. Sudden «facial droop» R, cannot close «eye», «forehead involved», «House-Brackmann IV». No «limb weakness», «NIHSS» otherwise 0. «Lyme» titer drawn, camping near {othertown} in {month}. Dx «Bell's palsy». «Prednisone 60 mg x 7 d», «Valtrex 1 g TID», «Lacri-Lube», tape lid. Recheck {date} w Dr. {doc}.",
+    "Pt is a pleasant retired machinist, seen for «COPD». «mMRC 3», «CAT 22». Uses «Trelegy» daily, «albuterol» «4x/day». Had «rusty sputum» last week, now clear. «Barrel chest», «prolonged expiration», no «clubbing». Spirometry «FEV1 41%». Add «azithro 250 MWF», «pulm rehab», «Prevnar 20» today. Dr. {doc} pulm, appt {daymonth}.",
+    "Prenatal «28 wk». «G3P2». Ms. {last} feels well, «fetal movement» good, no «LOF». «FH 29 cm», «FHT 146», «BP 112/70», «1-h GTT 128». «RhoGAM» given L «deltoid», «Tdap» today. Plans delivery at {hospital} with {doc}, doula is {rel}.",
+    "S: «anxiety» worse since separation from {rel} in {month}. Sleeps «4 h». Denies «SI». Mother-in-law Mrs. {other} helps with kids. O: «GAD-7 16», «PHQ-9 11», affect full. A: «GAD». P: increase «Zoloft» to «100 mg», «hydroxyzine 25 mg prn», therapist list, safety plan reviewed. RTC «4 wks».",
+    "FP note. «Gout» flare «R 1st MTP», hot, «10/10», can't bear the sheet. Started after Cousin {rel}'s wedding in {othertown}. «Colchicine 1.2 then 0.6 mg», ice, hold «HCTZ». «Uric acid 9.1». «Allopurinol» once calm. Discussed «beer» and «shrimp». {doc} MD",
+    "Heme: «frank hematuria» x1 per Mr. {last}, painless, «50 pack-yr». «UA >50 RBC», «no casts». «PSA 3.1». «CT urogram» + «cysto» w/ Dr. {doc}. Pt worried, father had «bladder ca». Told me to call {rel} at {phone} instead.",
+
+    # Chats of patients on a phone
+    "hi this is {first} {last} i was seen tuesday for my «uti» an its not better stil «burning» n now my «back» hurts on the right side do i need diff antibiotic thx",
+    "can someone call me {phone} i think im having «reaction» to the «bactrim» got «hives» all ovr my stomache",
+    "its {first} again sorry. dr {doc} said if the «ozempic» makes me «throw up» to go back down to «0.25» but pharmacy in {town} says they need new script",
+    "forgot to say my bday is {dob} and my insurance changed to {plan} u can bill that one",
+    "hey need to resched my appt {daymonth} w dr {doc} my car broke down. also «chest» been feeling «tight» when i go up stairs prob just out of shape lol",
+    "i took 2 «tylenol pm» and then rembered i already took «nyquil» am i gonna be ok",
+    "my «period» is «9 days late» and test says neg. no one else can see this right? dont call the house or talk to {rel} just text me here {first}",
+    "pls send my «inhaler» refil to the walmart in {town} we moved its {street} now thank u {first} {last} {dob}",
+    "so i got bit by the neighbors dog his name is mr {other} he says it had its «rabies shot» its on my «hand» n kinda «puffy» should i come in. {first}",
+    "hello doc my «suger» was «48» this morning i was shakin and sweatn my roomate {rel} gave me oj its «112» now. do i still take the «lantus» «30 units» tonite",
+    "is {doc} in tmrw? my «ear» is «killing me» and i fly to {othertown} on {daymonth}",
+    "u guys sent bill to wrong address im at {street} {town} {post} now acct {account} ty",
+    "got ur vm about my «cholestrol». i dont want «crestor» my cousin {rel} got «muscle cramps» real bad on it. is there sumthing natural like «red yeast rice»",
+    "wound pic attached. its been «5 days» since «stitches» on my «chin» and its «yellowish». {first} {last} {phone}",
+    "yeah hi who do i talk to about «fmla» papers. boss is {rel} {other} she needs it by {daymonth} for my «shoulder» surgery at {hospital}",
+    "no fever no cough just super «tired» and my «pee» is dark like coke did a big crossfit workout sat. im 26",
+
+    # Parents about children, adult children about parents
+    "Good morning, this is {first} {last}, mom of {rel} and {rel2}. {rel} has had a «fever of 102.6» since last night and {rel2} just started «pulling at her ear». Can they both come in today? Text is best, {phone}.",
+    "{rel} fell off the monkey bars at school an hour ago and wont move her «elbow» its swollen. nurse mrs {other} gave ice. do we go to urgent care or {hospital}? thanks {first}",
+    "My son {rel} started «Concerta 18 mg» on {daymonth}. He's not eating lunch and had a «tummy ache» twice, says his heart «beats fast». Teacher Mrs. {other} says focus is way better though. Should we keep going? - {first} {last}",
+    "how much «motrin» for a «22 lb» baby. also {rel} has a «diaper rash» thats bright red w little dots, the «desitin» isnt helping. {first}",
+    "Hello, my mother {first} {last} ({dob}) was discharged from {hospital} on {daymonth} and nobody told us whether to restart her «Xarelto». She also seems more «winded». I live in {othertown} so please call my sister {rel} first, {phone}. Thank you, {rel2}",
+    "Dad turned {old} in {month} and still climbs ladders. Since his fall he's been «dizzy» when he stands and I think the «Flomax» and «metoprolol» together are too much. He will tell you he's fine. Please don't say I wrote. {rel} {last}",
+    "im writing for my mom {first} {last} she dont speak much english. she has «pain» under her «right ribs» after eating «fried food» and threw up 2x. her # is {phone}. her daughter {rel}",
+    "{rel}s «pink eye» note for daycare please!! they wont take her back w out it. email to {email}. her dr is dr {doc}. ty, {first}",
+    "This is {rel} {other}, I have POA for my aunt {first} {last}. The aide tells me she's been refusing «Sinemet» and her «tremor» is worse, and she's «seeing bugs» at night. Could Dr. {doc} call me? I'm on Eastern time.",
+    "our newborn {rel} is «5 days» old and his «eyes» look «yellow», nursing «every 3 hrs», «4 wet diapers» today. born at {hospital}, dr {doc} said call if worse. - {first} {last} {phone}",
+
+    # Medication reconciliation
+    "MEDICATION RECONCILIATION {date}\n{last}, {first}  DOB {dob}  MRN {mrn}\nSource: bottles + daughter {rel}\n1. «metformin ER 500 mg» 2 tabs BID - continue\n2. «Coreg 12.5 mg» BID - continue\n3. «Plavix 75 mg» - STOPPED by Dr. {doc}\n4. «Norvasc 5 mg» - duplicate w «amlodipine», removed\n5. «fish oil», «turmeric» - ok\nAllergy: «PCN (rash)»\nReviewed by {other}, PharmD",
+    "Med rec after d/c from {hospital}. Changes: «torsemide 20 mg» replaces «Lasix», «Entresto 24/26» new, «lisinopril» stopped «36 h» before. Pt {first} had both bags at home, {rel} threw out the old one on the phone with me. «BMP» {daymonth}.",
+    "Refill request via fax: {first} {last}, {dob}, Rx# {account}, «Adderall XR 20 mg» #30. Last fill {date}. Prescriber {doc}, DEA {licence}. «UDS» due. Pended.",
+    "Brown bag review w/ {last}. Found «Ambien» from Dr. {doc}, «Xanax» from Dr. {doc2}, and «Benadryl» otc nightly. «Beers list» discussed. «STOPP» criteria x3. Agrees to taper «alprazolam 0.25 mg» «every 2 wks». Lives alone at {street}; friend {rel} sets up the pill box.",
+    "Anticoag clinic: {first} {last}. «INR 3.4», goal «2-3». «Coumadin 5 mg» daily ex «2.5 mg» W/Su. On «Cipro» since {daymonth} for «prostatitis». Hold x1, resume, recheck «5 d». No «epistaxis», no «melena». Called {phone}, {rel} took the message.",
+
+    # ED referrals and letters
+    "To: Emergency Department, {hospital}\nRe: {first} {last}, DOB {dob}, {street}, {town}\nThank you for seeing this patient with «pleuritic chest pain» and «HR 118», «SpO2 91%» RA. Right «calf» «3 cm» larger, «Homans» positive for what that is worth. «Wells 7.5». Flew back from {othertown} {daymonth}. On «Yaz». Given «ASA 324 mg». No «IV». Family contact {rel} {phone}.\nSincerely, {doc} MD",
+    "ED handoff called to charge nurse {rel}: {last} by EMS, «STEMI» inferior, «II III aVF», «ASA» and «nitro x1» given, then «BP 86/50», «bolus 500 mL». Onset 0730. Cath team via Dr. {doc}. Belongings w/ co-worker {other}.",
+    "Dear Dr. {doc},\nI'd appreciate your opinion on {first} {last} ({dob}, MRN {mrn}). «Dysphagia» to solids «4 months», «18 lb» loss, «Barrett's» on «EGD» at {hospital} in {month} 2021. Meds «Protonix 40 mg». «Hgb 10.1». Reachable at {phone} or {email}.\nWith thanks, {doc2}",
+    "Transfer form UC -> {hospital}. Pt {last} {first} acct {account}. «RLQ» pain, «McBurney» +, «Rovsing» +, «Alvarado 8», «WBC 16.2», last po 1100. Accepting {doc}. Parent {rel} riding along, other parent {rel2} called {phone}. Report to {other} RN 14:05.",
+    "referral to ortho: «FOOSH» off e-bike on {street}, «dinner fork» deformity, «Colles fracture» «20 deg» dorsal, «median» intact, «cap refill <2 s». «Sugar tong» splint, «Norco» #8. Dr. {doc} will see {first} {daymonth}. Disc sent with {rel}.",
+
+    # Results call-backs
+    "RESULT NOTE: Mammo «BI-RADS 4», «L breast 2 o'clock». Called {first} {last} at {phone}, two identifiers ok. Biopsy {hospital} {date}. Tearful, husband {rel} on speaker. Nurse navigator {other} to follow.",
+    "Lab callback. «TSH 0.08», «free T4 3.2», «TRAb» pos -> «Graves disease». Start «methimazole 10 mg», «propranolol 20 mg TID». Endo Dr. {doc}. LVM on {phone} x2, no PHI left. Portal msg sent to {first} {daymonth}.",
+    "Attempt 1 {daymonth} no ans. Attempt 2 spoke w/ {rel}, no HIPAA release on file, asked for pt to call. Attempt 3 certified letter to {last} at {street}, {town} {post}. Re: abnormal «Pap», «HSIL», needs «colpo».",
+    "Your strep culture was negative, {first}. No antibiotic needed, «salt water gargle», «Chloraseptic», rest. If not better in «5 days» come back and see me or {rel}, our PA. Dr. {doc}",
+    "Discussed «FIT» positive with pt. «Colonoscopy» at {hospital} {date}, Dr. {doc}, «GoLYTELY» instructions mailed, ride is {rel}. Hold «Xarelto» «2 d». Asked about «Lynch syndrome», uncle {other} dx'd young.",
+    "STD results given by phone, verified {dob} and last 4 of social. «Chlamydia» +, «GC» neg, «HIV» NR, «RPR» NR. «Doxy 100 mg BID x 7 d» to Walgreens {othertown}. «EPT» for partner offered, declined to name.",
+
+    # Vaccines and travel
+    "IMMUNIZATION RECORD REVIEW {first} {last} MRN {mrn}\n«MMR» x2, «Varivax» x2, «Tdap» {date}, «HPV» 1 of 3\nGiven today: «Gardasil 9» 0.5 mL IM L «deltoid», «MenQuadfi» R «deltoid»\nVIS given to {rel} {last}, mother. Observed «15 min». Adm. by {other} MA",
+    "Travel visit: mission trip to Ghana leaving {date} with church group out of {town}. «Yellow fever» vaccine, card stamped; «Typhim Vi»; «Malarone» daily start «2 d» before; «DEET 30%», «permethrin». «Azithro» for «traveler's diarrhea». Passport {licence}. Leader {rel} {other} has med kit.",
+    "Nurse visit. «Flu HD» and «Shingrix #2» both arms. {first} felt faint after, laid flat, «BP 94/60» -> «122/74», juice. Spouse {rel} drove. Reported «arm soreness» only on f/u call {phone} next day.",
+    "Back from visiting family in India «9 days» ago. «Fever 103», «relative bradycardia», «rose spots». «Widal» not sent. «Blood cx x2», «malaria smear» neg x1. Health dept called, spoke w/ {other}. Household: {rel}, {rel2}, and grandma {old}. {last} to {hospital}.",
+    "college entry form for {first} {last}. needs «Hep B» titer, «TB» «QuantiFERON» and «MenB». Form to be faxed by {daymonth}; student email {email}. Will get «Bexsero» here today and the second in «6 months».",
+
+    # Work notes and occupational health
+    "To whom it may concern: {first} {last} was under my care on {date} and «may» return to work on {daymonth} with no restrictions. Patient can be reached at {phone}. {rel} {doc}, MD",
+    "WORK STATUS REPORT - WC claim {account}\nEmployee: {last}, {first}  SSN {ssn}\nSupervisor: {rel} {other}\nInjury date: {date}\nDx: «lumbar strain», «S39.012A»\nRestrictions: no lifting >«20 lb», no ladder, sit/stand option. «Flexeril 5 mg» hs only. Recheck {daymonth}.",
+    "DOT physical. {first} {last} CDL {licence}. «BP 138/86», «Snellen 20/30» OU, «whisper test» pass «5 ft», UA «SG 1.020» neg. «CPAP» compliance «82%», serial {device}. Certified «1 year». Card handed to driver; truck at lot, plate {plate}.",
+    "Occ health: needlestick while capping «Lantus» pen at {hospital}, «hollow-bore», source pt known «HCV Ab neg». Employee {first} {last}, supv {rel}. «HBsAb >100». «PEP» declined after counseling. Redraw «6 wk» and «6 mo».",
+    "School/gym excuse\n{first} {last} seen {date}. Dx «concussion», «SCAT» abnormal. No PE, no screens «48 hr», then «return-to-play step 1». Athletic trainer Mr. {other} cc'd. -- {doc}",
+    "Respirator fit: pt passes «Bitrex» w «3M 1860 small». «FVC 92%». «Asbestos» exposure 1980s at the foundry in {othertown}. Denies «claustrophobia». {last} {first}, badge {account}, cleared.",
+    "MVA on {daymonth}: restrained driver, t-boned near {town}. No «LOC». «C-spine» nontender, «Spurling» neg, «seat belt sign» absent. «Whiplash»: «Naproxen 500 mg», «Robaxin». Auto claim {account}, VIN {vin}, adjuster {rel} {other} asks for records, needs release from {first}.",
+
+    # Oxygen and equipment
+    "HOME OXYGEN ORDER\nBeneficiary {first} {last}  DOB {dob}  ID {plan}\nQualifying sat «86%» RA at rest, {date}; «93%» on «2 L NC»\nDx «J44.9». Concentrator s/n {device}, portable «E tanks» x6. Deliver to {street}, {town} {post}, call first {phone}. LON: lifetime. NPI {account} {doc} MD",
+    "DME: «rollator» w seat and «raised toilet seat» for {last}, ht «5 ft 2», wt «204 lb», «THA» {date} at {hospital}. Face to face done. Ship to daughter {rel}'s, {street}.",
+    "CPAP recall follow up. Unit {device} registered to {first} {last}; replacement set «auto 6-14 cm», «P10 nasal pillows». «AHI 3.2» on download, usage «6.4 h». Supplier contact {rel}, will mail to {street} {town}.",
+    "«Dexcom G7» keeps dropping signal, «Omnipod» fine. Pacemaker check also due: «Medtronic» dual, serial {device}, «battery 4 y», «0 mode switches». {first} to call device clinic at {hospital}, ask for {rel}.",
+    "Diabetic shoe rx, «LOPS» bilat, «Charcot» R «midfoot», prior «hallux» «amp» L. Certifying physician {doc}. Fitter {other} in {othertown} has the old molds for {first} {last}, {dob}.",
+
+    # Physiotherapy
+    "PT EVAL - R shoulder. Ref: Dr. {doc}. {first} {last}, visit 1 of 12, auth {account}. «Flexion 110», «ER 30», «Hawkins-Kennedy» +, «Neer» +, «Jobe» 4/5 weak, «drop arm» neg. «QuickDASH 54». Works as hair stylist. Goal: reach top shelf by {month}. HEP: «pendulum», «scaption», «T-band red». {rel} {other}, DPT",
+    "PT daily: {initials} arrives «10 min» late, «3/10» «knee» pain. «Quad sets 3x10», «heel slides», «Nustep 8 min L4», «patellar mobs gr III». «AROM 4-108». «Ice x 10». Tolerated well. Next visit {daymonth} with {rel}.",
+    "Discharge from PT. {last} met 4/4 goals. «Berg 51/56», «6MWT 410 m», «5xSTS 12 s». Independent with «Theraband» program, spouse {rel} trained in «guarding». Last visit {date}. cc {doc}",
+    "OT/hand: «Phalen» + «20 s», «Tinel» + R, «Finkelstein» neg, «grip 42/58 lb», «Jamar pos 2». Night «cock-up splint» made for {first}. Sews for a living in {town}. Recheck with {other} «3 wk».",
+    "pelvic floor therapy wk «6»: Ms. {last} leaks only w «jumping jacks» now, «PERF 3/6/6/8», «Kegel» cues improved. delivered {date}, «2nd degree» repair by Dr. {doc}. baby {rel} came along and slept through it.",
+
+    # Wound care
+    "WOUND CARE VISIT {date}\n{first} {last}  MRN {mrn}\n«L medial malleolus» «venous ulcer» «3.2 x 2.1 x 0.2 cm», «80% granulation», «20% slough», moderate «serous». «ABI 0.94». «Santyl», «Mepilex», «Unna boot» reapplied. «Braden 18». Caregiver {rel} to keep dry. Next {daymonth}. {other} RN CWON",
+    "Wound ck: I&D site «R axilla», «packing» out, «iodoform» replaced, less «induration». «MRSA» grew, «doxy» day «4/7». {initials} does own dressing w «Telfa» and «paper tape». RTC «48 h».",
+    "Home health recert. Pt {last}, {street}, {town}. «Stage 3 sacral» «4 x 3 x 1.5», «undermining 2 cm at 3 o'clock», «wound vac -125». Bed bound, «Hoyer» lift, son {rel} does nights, aide {rel2} days. «Prealbumin 11». «Juven» BID. Orders to Dr. {doc} for signature by {daymonth}.",
+    "Suture removal, «5-0 nylon» x7 from «R eyebrow», placed at {hospital} {daymonth}. Edges approximated, no «dehiscence». «Steri-Strips». «Pat dry», sunscreen «6 months». {first} did great, sticker given. Mom {rel} present.",
+    "Burn f/u, grease, «R forearm» «2% TBSA» «partial thickness». «Blisters» «deroofed», «Silvadene» -> «Xeroform». Pain «2/10» w «ibuprofen 600». {first} cooks at a diner in {othertown}; off work until {daymonth}. Photo in chart {mrn}.",
+
+    # Spanish
+    "Buenos días, soy {first} {last}. Desde {mes} me duele la «rodilla» al subir escaleras y el «naproxeno» ya no me ayuda. ¿Me puede ver la doctora {doc}? Mi celular es {phone}",
+    "hola mi niña {rel} tiene «calentura» de «39.4» y «tos» con «flema» desde anoche le di «tempra» pero no se le baja. vivimos en {street} {town}. soy {first} {last}",
+    "Disculpe, a mi papá se le terminó la «insulina» y la farmacia de {town} dice que falta autorización. Se llama {first} {last}, su número de seguro es {plan}. Hoy amaneció con «azúcar» de «310». Gracias, {rel} {last}",
+    "doctor {doc} ya me tome todo el «antibiotico» pero me sigue «ardiendo» al «orinar» y tengo «escalofrios». mi esposo {rel} me puede llevar a {hospital} o espero? {first}",
+    "Llamada vía intérprete {other}. Paciente {first} {last}, tel. {phone}, refiere «mareo» y «presión 178/102», dejó la «losartán» en {mes} por «tos». Niega «dolor de pecho». Cita mañana 8:40 con Dr. {doc}.",
+
+    # The front office and short entries
+    "No-show {date}. {first} {last}. Left vm {phone}. Letter #1 sent.",
+    "Prior auth «Mounjaro 5 mg» denied; ID {plan}, ref {account}. Peer to peer w/ Dr. {other} of the plan. Tried «metformin», «Trulicity» («pancreatitis»). {first} aware. {rel}, referrals",
+    "Handicap placard form done for {first} {last}, DL {licence}, plate {plate}. «OA» both «hips», cannot walk «200 ft». Permanent. Picked up by {rel}.",
+    "Chart correction: imaging filed under {typo}, {first} belongs to {last}, {first}, {dob}, MRN {mrn}. «CXR» of {daymonth} at {hospital}: «no infiltrate», «Kerley B lines» resolved. HIM {other} notified.",
+    "Condolence call. {first} {last} passed at {hospital} {daymonth} with {rel} and {rel2} there. Service in {othertown}. Cancel «Prolia» and the {month} visit. Death cert to Dr. {doc}.",
+    "Pt found my personal page and messaged me there, {url}. Replied that we only answer through the portal. Asked {rel} at the desk to call {first} {last} {phone} re «methadone» question.",
+    # Rooming, procedures and care management
+    "MA rooming: {first} {last} here for «BP check», own cuff reads «148/92», ours «136/84» «L arm» «large cuff». Took «Benicar» at 7. Out of «Singulair». Wants Dr. {doc} to look at a «mole» on «back». Ride waiting: {rel}.",
+    "Procedure: consent signed, timeout w/ {rel} MA. «R knee» aspirated «22 mL» straw fluid, «Baker's cyst» behind. «Kenalog 40 mg» + «lidocaine 1% 4 mL», lateral. «Gram stain», «crystals» sent. {last} walked out without limp. {doc}",
+    "«Nexplanon» removal L arm, then «Mirena» next visit per {first}. «UPT neg». «Betadine», «Kelly clamp», rod intact «4 cm». «Ace wrap». Call {phone} w/ «GC/CT». Chaperone {other}.",
+    "CCM monthly call «22 min». {first} {last}, MRN {mrn}. «CHF» weights «181-183», «COPD» stable. Needs ride to {hospital} {daymonth}, set up with {rel} at the township. Food pantry on Thursdays. Daughter {rel2} worried about driving, neighbor {other} does mail. Goal: walk to the mailbox.",
+    "Telehealth visit by video, pt at home {street} {town}, I am in clinic. «Sinus pressure» «11 days», «double sickening», «purulent». «Augmentin 875» «x 7 d», «Flonase», «neti pot». {first} agrees with plan. If we get cut off, {phone}. Dr. {doc}",
+    "MAT visit. {first} {last} «day 41» sober. «Suboxone 8/2» strips, «COWS 2», «UDS» «bup+» only. Sponsor {rel}, meetings at church in {othertown}. Probation officer {other} wants letter by {daymonth}, release signed {date}.",
+    "Sports physical {first} {last}: «Still murmur» «2/6», softer standing. «Osgood-Schlatter» L. No «syncope», no sudden death in family. «Marfan» screen neg. Cleared for cross country. Form to Coach {other}.",
+    "Skin check: many «cherry angiomas», «SK» on «back». One «pearly» «papule» «6 mm» «R nasal ala», «shave», «Drysol», spec to path. {last} sunburns in {othertown} every spring. Will call results to {phone}, ok to tell {rel}.",
+    "«Raynaud's» worse in cold, «sicca», «ANA 1:640». Already sees Dr. {doc} for «Crohn's», on «Humira». «Allen test» ok. «Nifedipine XL 30». {first} declines «Salagen». F/u {month}.",
+    "Pt with «Down syndrome», lives in group home in {town}, staff {rel} along. «Ear wax» both, «curette» + «Debrox». «Seroquel» dose unchanged. Guardian is brother {rel2} {last}, {phone}. {first} got a high five.",
+    "Morning huddle {daymonth}: 8:00 {rel} {other} «A1c» due; 8:20 {first} {last} needs «foot exam»; 8:40 {rel2} {other2} «PHQ-9», interpreter; 9:00 {last} newborn «weight check». Dr. {doc} out at 3.",
+    "Incoming fax from {hospital}: discharge summary {last}, {first}, {dob}, admitted {date}. «Urosepsis», «E. coli», «Rocephin» then «Keflex 500 QID». «Cr 1.9» at d/c. TCM call done within «2 business days», spoke w/ {rel}. Visit w/ {doc} set.",
+    "gave «Toradol 30 mg IM» L «glute» for «migraine» w aura, dim room, «Reglan 10». «7/10» -> «2/10» in «40 min». {rel} driving {first} home. DC per {doc}",
+    "Quick note. Saw {rel} {last} in the hall, says {first} finally got the «hearing aids» and likes them. «Chantix» week «3», «no cigs». Will mention at {month} visit.",
+    "Urgent care sign-out {doc} to {doc2}: rm 2 {last} «asthma», «neb #2», «peak flow 260»; rm 4 kid {rel} w «bead in nose»; rm 5 waiting on «troponin», «chest pain» since lunch, wife {rel2} in lobby.",
+    "hi i left my «cpap» mask at ur office on {daymonth} can u hold it for me. {first} {last} ill get it when i pick up my wifes «thyroid» pills",
+    "do u have evening hours? my daughter {rel} has «cramps» so bad she misses school, «midol» and «heating pad» dont touch it. number is {phone}",
+    "Ok so I took the «Plan B» and now «spotting» for «4 days», is that normal?? pls answer here not email {email} my mom reads it",
+    "Dr {doc} thank you for calling yesterday. {rel} is eating again and the «seizure» meds («Keppra») dont make him «cranky» anymore. See you {daymonth}. The {last} family",
+]
