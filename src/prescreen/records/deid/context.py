@@ -28,6 +28,7 @@ SOFT: Final = 1.0  # by how much more in lower case where the writer minds capit
 SURER: Final = 2.0  # a word so far above the least is looked for in the whole text, so far below it
 REACH: Final = 3  # tokens looked at to each side
 _TOKEN: Final = re.compile(r"\d+|\n|[^\w\s]")
+_VOWEL: Final = re.compile(r"[aeiouy]")
 _VERBAL: Final = re.compile(r"(?:ed|ing|ly|tion|ness)$")
 
 
@@ -119,6 +120,7 @@ def list_candidates(text: str, words: list[Word]) -> list[int]:
         and (word.case != "shout" or shouting)
         and word.low not in MONTHS
         and not is_medical(word.low)
+        and _VOWEL.search(word.low)
         and not (word.first and is_dictionary(word.low))  # a heading
         and not (spanish and word.low not in gathered.census and is_spanish(word.low))
         and not is_eponym(words, number, text)

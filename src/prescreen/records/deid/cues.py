@@ -220,7 +220,7 @@ def _accept(number: int, words: list[Word], text: str, low: str, strong: bool, t
             and not _SELF.search(low[max(0, word.start - 12) : word.start])
         ):
             return False
-        return len(word.low) > 2 or word.case != "lower"
+        return len(word.low) > 2 or word.case != "lower" or title
     named = word.low in lists.names or word.low in lists.function_names or word.low in lists.given
     if word.case == "capital" and (named or word.low not in lists.clinical):
         return True

@@ -67,12 +67,13 @@ _PATTERNS: Final = tuple(
         r"|\s?(?:mmhg|mg|ml|ago)\b)",
         r"(?:^|[.!?\n]\s*)(?P<d>\d\d?)/(?P<m>\d\d?)(?=\s+[a-z]|:)(?!\s*(?:pain|pulses?|power|today|ago"
         r"|days?|weeks?)\b)",
-        r"\b(?:review|clinic|scan|mri|ct|ecg|x-?ray|bloods?|letter|report|results?|visit|admission|admitted|f/u|before|(?:mon|tues?|"
+        r"\b(?:review|clinic|scan|mri|ct|ecg|ekg|x-?ray|cxr|cbc|bmp|bloods?|labs?|letter|report|results?|entry|next"
+        r"|recheck|repeat|leaving|returns?|visit|admission|admitted|f/u|before|(?:mon|tues?|"
         r"wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?"
         r"|birthday|bday|b-?day|anniversary|expir\w*|booster|vaccine|delivery|exam|wedding|holiday|flight|"
         r"funeral|party|lunes|martes|miercoles"
         r"|jueves|viernes|sabado|domingo|cita|montag|dienstag|mittwoch|donnerstag|freitag|termin)\s+(?:was\s|"
-        r"is\s|on\s|of\s|del?\s|am\s)?"
+        r"is\s|on\s|of\s|for\s|del?\s|am\s)?"
         r"(?P<d>\d\d?)[/.](?P<m>\d\d?)\.?(?=\s*(?:[.,;:)\n]|$)|\s+(?:at|by|and|with|for|in|to|was|is|no|she|he|"
         r"i)\b)(?!\.?\d)",
         r"\b(?:am|vom|bis|seit|zum|ab|den)\s+(?P<d>\d\d?)\.\s?(?P<m>\d\d?)\.(?!\d)",

@@ -50,7 +50,7 @@ def is_eponym(words: list[Word], number: int, text: str) -> bool:
     if number and words[number - 1].low in lists.titles and words[number - 1].end + 2 >= word.start:
         return False
     if _is_listed(words, number, text):
-        return True
+        return not _is_person(word, text)
     if word.low in lists.kept or len(word.low) < 3:
         return False
     clinical = _in_phrase(words, number, text) or _before_noun(words, number, text) or _is_possessive(word, text)

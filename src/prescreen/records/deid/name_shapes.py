@@ -1,15 +1,16 @@
-"""Names told by their shape alone: led by a particle, of two Korean syllables, or in the name of a file.
+"""Names told by their shape alone: `da Silva Prado`, `Min-jun`, `Purewal_Simran_65.pdf`, `Lake Forest`.
 
-`da Silva Prado`, `van 't Hof`, `Min-jun`, `Purewal_Simran_65.pdf`. Knows no list of names and no neighbours.
+Led by a particle, of two Korean syllables, in the name of a file; towns of two words. Knows no patient.
 """
 
 import re
 from typing import Final
 
+from prescreen.records.deid.lexicon import gather_words
 from prescreen.records.deid.name_words import read_words
 from prescreen.records.deid.spans import Span, fold
 from prescreen.records.deid.vocabulary import speaks_spanish
-from prescreen.records.deid.wordlists import is_dictionary
+from prescreen.records.deid.wordlists import is_dictionary, is_safe
 from prescreen.records.deid.words import Word
 
 _LED: Final = re.compile(
@@ -22,6 +23,36 @@ _HYPHEN: Final = re.compile(r"(?<![\w-])(?P<a>[a-z]{2,6})-(?P<b>[a-z]{2,6})(?![\
 _FILE: Final = re.compile(r"(?<![\w/])[\w-]*[_-][\w-]*\.(?:pdf|docx?|rtf|txt|xlsx?|csv|msg|eml|zip)\b", re.I)
 
 
+_TOWN: Final = re.compile(
+    r"\b(?:in|from|near|to|at|of|through|outside|around)\s(?P<town>(?:(?!the|a|an|my|his|her|our|your|this|that|each|every"
+    r"|some|any|one|two)[^\W\d_]{3,}\s){1,2}(?:city|hills?|rapids|forest|falls|springs|beach|heights|grove|valley|creek"
+    r"|ridge|island|junction|park|township))\b", re.I,
+)  # fmt: skip
+_SIDE: Final = re.compile(
+    r"\b(?:in|from|near|to|at|of|through|outside|around)\s(?P<town>(?:west|east|north|south|lake|grand|new|fort|port|mount|mt"
+    r"|upper|lower|great|little|old)\s(?P<own>[^\W\d_]{3,}))\b", re.I,
+)  # fmt: skip
+
+
+def spot_towns(text: str, low: str) -> list[Span]:
+    """Towns of two words of which neither need be a name: Lake Forest, Grand Rapids, Calumet City."""
+    spans = []
+    for match in _TOWN.finditer(text):
+        parts = low[match.start("town") : match.end("town")].split()
+        if match["town"][0].isupper() or not all(map(is_usual, parts[:-1])):
+            spans.append(Span(match.start("town"), match.end("town"), "place", "pattern"))
+    for match in _SIDE.finditer(text):
+        own, capital = low[match.start("own") : match.end("own")], match["own"][0].isupper() and not text.isupper()
+        if (capital and match["town"][0].isupper()) or not is_safe(own):
+            spans.append(Span(match.start("town"), match.end("town"), "place", "pattern"))
+    return spans
+
+
+def is_usual(low: str) -> bool:
+    """Whether a word is usual before a hill or a park in no place's name: car park, local beach."""
+    return is_safe(low) and low not in gather_words().census
+
+
 def spot_name_shapes(text: str, words: list[Word]) -> list[Span]:
     """Every such name."""
     low = fold(text)
@@ -30,6 +61,7 @@ def spot_name_shapes(text: str, words: list[Word]) -> list[Span]:
     for match in _HYPHEN.finditer(low):
         if match["a"] in syllables and match["b"] in syllables:
             spans.append(Span(match.start(), match.end(), "name", "pattern"))
+    spans += spot_towns(text, low)
     if speaks_spanish(words):
         return spans
     for match in _LED.finditer(text):

@@ -8,7 +8,7 @@ from typing import Final
 
 from prescreen.records.deid.spans import Span
 from prescreen.records.deid.wordcues import TOWNS
-from prescreen.records.deid.wordlists import is_safe, load_lists
+from prescreen.records.deid.wordlists import is_medical, is_safe, load_lists
 
 _AREA: Final = (
     r"(?:ab|al|b|ba|bb|bd|bh|bl|bn|br|bs|bt|ca|cb|cf|ch|cm|co|cr|ct|cv|cw|da|dd|de|dg|dh|dl|dn|dt|dy|e|ec"
@@ -51,8 +51,8 @@ _FOLDED: Final = tuple(
         rf"(?<=\bat\s){_FLAT}{_NUMBER}(?:(?:the\s)?(?!{_FUNCTION}\b){_WORD}\s){{0,3}}{_WEAK}\b\.?{_AFTER}",
         rf"(?:(?<=address\s)|(?<=address:\s)|(?<=lives\s)){_FLAT}{_NUMBER}(?:{_WORD}\s){{1,3}}{_WEAK}\b{_AFTER}",
         rf"{_FLAT}{_NUMBER}(?:(?!{_FUNCTION}\b){_WORD}\s){{1,3}}{_WEAK}\b\.?{_AFTER}(?=\s*[,\n]|\s+(?:apt|flat)\b)",
-        rf"(?:flat|apartment|apt|unit|suite|plot"
-        rf"|house no)\.?\s?#?\d+\s?[a-z]?,\s+(?:{_WORD}\s?){{1,3}}(?=[,.;\n]|$)",
+        rf"(?P<flat>(?:flat|apartment|apt|unit|suite|plot"
+        rf"|house no)\.?\s?#?\d+\s?[a-z]?),\s+(?:{_WORD}\s?){{1,3}}(?=[,.;\n]|$)",
         r"\b(?:apt|apartment|flat)\b\.?\s?(?:no\.?\s?)?#?\d{1,5}[a-z]?\b(?!\s?(?:feet|foot|arch\w*|mg|ml|days?|"
         r"weeks?))",
         rf"\bplot\s\d+\s\w+\s\d+\b|{_NUMBER}(?:{_WORD}\s)?sector\s\d+\b",
@@ -61,7 +61,7 @@ _FOLDED: Final = tuple(
         rf"\b\d{{1,4}}(?:\s?(?:bis|ter)\b)?,?\s(?:rue|avenue|av\.?|boulevard|bd|place|allee|chemin|impasse"
         rf"|quai|cours|route)"
         rf"(?:\s(?:de|du|des|la|le|les)|\s[ld]')*\s?{_WORD}(?:\s(?!\d){_WORD}(?=[,.;\n]|$))?",
-        rf"\b(?:calle|c/|avenida|avda\.?|plaza|paseo|camino|carretera|ronda)\s?(?:(?:de|la|el|los|las"
+        rf"\b(?:calle\b|c/(?!o\b)|avenida|avda\.?|plaza|paseo|camino|carretera|ronda)\s?(?:(?:de|la|el|los|las"
         rf"|del)\s)*(?:{_WORD}\s){{0,2}}"
         rf"{_WORD},?\s(?:n[ºo°.]*\s?)?\d{{1,4}}\b(?:,?\s?\d+\s?[ºo°]\s?[a-z]?\b)?",
         rf"(?<![\w.]){_AREA}\d[a-z\d]?\s?(?!\d(?:th|hr|hs|wk|yr|st|nd|rd))\d[abd-hjlnp-uw-z]{{2}}\b",
@@ -117,20 +117,29 @@ def spot_places(text: str, low: str) -> list[Span]:
     spans = []
     for regex in _FOLDED:
         group = "v" if "v" in regex.groupindex else 0
-        spans += [Span(m.start(group), m.end(group), "place", "pattern") for m in regex.finditer(low)]
+        for match in regex.finditer(low):
+            end = match.end(group)
+            if "flat" in regex.groupindex and all(
+                map(is_safe, re.findall(r"[^\W\d_]+", low[match.end("flat") : end]))
+            ):
+                end = match.end("flat")  # what follows is a sentence, not a house's name
+            spans.append(Span(match.start(group), end, "place", "pattern"))
     for number, regex in enumerate(_CASED):
         for match in regex.finditer(text):
             words = low[match.start() : match.end()].split()
-            if number != _NAMED or not set(words[:-1]) <= load_lists().plain | {
-                "health",
-                "care",
-                "medical",
-                "nursing",
-            }:
+            if number != _NAMED or not all(map(_is_kind, words[:-1])):
                 spans.append(Span(match.start(), match.end(), "place", "pattern"))
     return spans + _spot_lower(low)
 
 
+def _is_kind(word: str) -> bool:
+    """Whether a word before a clinic or a surgery says of what kind it is: health, anticoag, BP, Dear."""
+    lists = load_lists()
+    known = lists.plain | lists.clinical | lists.kept | lists.titles | _KINDS
+    return word in known or is_medical(word) or not re.search(r"[aeiouy]", word)
+
+
+_KINDS: Final = frozenset({"health", "care", "medical", "nursing", "travel", "dear", "memory", "pain", "virtual"})
 _HOUSE: Final = re.compile(r"\s\d{1,5}\s?[a-zA-Z]?(?:/\d{1,4})?,\s?(?=[^\W\d_])")
 _CODE: Final = re.compile(
     r",?\s(?=[\w -]*\d)(?:[A-Z]{1,2}-?\s?)?\d{2,6}(?:[ -]\d{2,4})?(?:\s[A-Z]{2})?\b"

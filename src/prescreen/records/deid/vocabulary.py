@@ -26,6 +26,7 @@ _PREFIX: Final = frozenset(
 )
 
 
+_VOWEL: Final = re.compile(r"[aeiouy]|^ng$")
 _ABBREVIATION: Final = re.compile(r"[a-z][A-Z]{2}")  # MenACWY, never a name
 
 
@@ -58,7 +59,7 @@ def _suspect(number: int, words: list[Word], text: str, manner: Manner) -> bool:
     low, size = word.low, len(word.low)
     if size < 2 or low in lists.kept or low in lists.titles or is_eponym(words, number, text):
         return False
-    if _ABBREVIATION.search(text[word.start : word.end]):
+    if _ABBREVIATION.search(text[word.start : word.end]) or (size < 6 and not _VOWEL.search(low)):
         return False
     named, safe = low in lists.names, is_safe(low)
     safe |= manner.spanish and not named and is_spanish(low)
