@@ -120,6 +120,7 @@ def list_candidates(text: str, words: list[Word]) -> list[int]:
         and (word.case != "shout" or shouting)
         and word.low not in MONTHS
         and not is_medical(word.low)
+        and word.low not in gathered.authored
         and _VOWEL.search(word.low)
         and not (word.first and is_dictionary(word.low))  # a heading
         and not (spanish and word.low not in gathered.census and is_spanish(word.low))

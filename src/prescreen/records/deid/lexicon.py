@@ -10,8 +10,10 @@ import re
 from collections import Counter
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from typing import NamedTuple
 
+from prescreen.config import read_yaml
 from prescreen.errors import GuardError
 from prescreen.model.tokenizer import read_ranks
 from prescreen.records.deid.spans import fold
@@ -55,6 +57,13 @@ def read_census(name: str, most: int | None = None) -> list[str]:
     return [line.split()[0].lower() for line in text.splitlines()[:most]]
 
 
+def read_authored(*sections: str) -> frozenset[str]:
+    """Words of our own table that name nobody: those of some sections, else of all but the eponyms'."""
+    table: dict[str, str] = read_yaml(Path(__file__).with_name("clinical_words.yaml"))
+    wanted = sections or [name for name in table if not name.startswith("eponyms")]
+    return frozenset(word for name in wanted for word in table[name].split())
+
+
 class Gathered(NamedTuple):
     """The lists, folded."""
 
@@ -67,6 +76,7 @@ class Gathered(NamedTuple):
     english: frozenset[str]  # every dictionary word
     usual: frozenset[str]  # of those the most frequent: names only where their letter case says so
     given: frozenset[str]  # the most frequent first names
+    authored: frozenset[str]  # of clinical_words.yaml, as far as no census knows them
     terms: Terms  # words and phrases of diseases and drugs, English words no census knows
 
 
@@ -90,7 +100,8 @@ def gather_words() -> Gathered:
         for name in (*firsts[0], *firsts[1], *last[:FREQUENT])
         if len(name) > 2 and (name not in often or name in known)
     }
-    clinical = frozenset(fold(word) for word in own)
+    written = read_authored()
+    clinical = frozenset(fold(word) for word in own) | written
     common = frozenset(fold(word) for word in list_common(english)) - clinical
     frequent = frozenset((*firsts[0], *firsts[1], *last[:FREQUENT]))
     census = frozenset((*firsts[0], *firsts[1], *last))
@@ -98,4 +109,6 @@ def gather_words() -> Gathered:
     most = frozenset(fold(word) for word in own if counts[word] >= USUAL)
     terms = gather_terms(census, english, FUNCTION)
     given = frozenset(known)
-    return Gathered(clinical, common, frozenset(names), frequent, census, spoken, english, most, given, terms)
+    return Gathered(
+        clinical, common, frozenset(names), frequent, census, spoken, english, most, given, written - census, terms
+    )

@@ -20,7 +20,7 @@ _LED: Final = re.compile(
 )
 _NEITHER: Final = read_words("no_name_behind")
 _HYPHEN: Final = re.compile(r"(?<![\w-])(?P<a>[a-z]{2,6})-(?P<b>[a-z]{2,6})(?![\w-])")
-_FILE: Final = re.compile(r"(?<![\w/])[\w-]*[_-][\w-]*\.(?:pdf|docx?|rtf|txt|xlsx?|csv|msg|eml|zip)\b", re.I)
+_FILE: Final = re.compile(r"(?<![\w/-])[\w-]{1,120}\.(?:pdf|docx?|rtf|txt|xlsx?|csv|msg|eml|zip)\b", re.I)
 
 
 _TOWN: Final = re.compile(
@@ -57,7 +57,8 @@ def spot_name_shapes(text: str, words: list[Word]) -> list[Span]:
     """Every such name."""
     low = fold(text)
     syllables = read_words("korean")
-    spans = [Span(match.start(), match.end(), "other", "pattern") for match in _FILE.finditer(text)]
+    files = (match for match in _FILE.finditer(text) if "_" in match[0] or "-" in match[0])
+    spans = [Span(match.start(), match.end(), "other", "pattern") for match in files]
     for match in _HYPHEN.finditer(low):
         if match["a"] in syllables and match["b"] in syllables:
             spans.append(Span(match.start(), match.end(), "name", "pattern"))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from prescreen.config import read_yaml
-from prescreen.records.deid.lexicon import gather_words
+from prescreen.records.deid.lexicon import gather_words, read_authored
 from prescreen.records.deid.spans import fold
 from prescreen.records.deid.terms import is_english
 
@@ -96,7 +96,8 @@ def load_lists() -> Lists:
     epo = table["eponyms"]
     return Lists(
         gathered.clinical, gathered.common, kept, stops, gathered.names - kept - titles,
-        split(epo["always"]), split(epo["context"]), split(epo["sense"]),
+        split(epo["always"]) | read_authored("eponyms"), split(epo["context"]) | read_authored("eponyms_common"),
+        split(epo["sense"]),
         titles, split(table["given"]), split(table["function_names"]),
         split(table["plain"]), split(table["generic"]), split(table["telling"]), split(table["heads"]["nouns"]),
         split(table["heads"]["things"]) | split(table["heads"]["devices"]), split(table["heads"]["devices"]),
