@@ -10,7 +10,7 @@ import re
 from typing import NamedTuple
 
 from prescreen.records.record import Identifiers
-from privacy.unseen import eighth, fifth, fourth, second, seventh, sixth, third, wordnames
+from privacy.unseen import eighth, fifth, fourth, ninth, second, seventh, sixth, tenth, third, wordnames
 from privacy.unseen.people import EMAILS, HOSPITALS, LOCALES, MONTHS, Locale
 from privacy.unseen.templates import TEMPLATES
 
@@ -23,6 +23,8 @@ SETS = {
     "sixth": (sixth.PEOPLE, sixth.TEMPLATES),
     "seventh": (seventh.PEOPLE, seventh.TEMPLATES),
     "eighth": (eighth.PEOPLE, eighth.TEMPLATES),
+    "ninth": (ninth.PEOPLE, ninth.TEMPLATES),
+    "tenth": (tenth.PEOPLE, tenth.TEMPLATES),
     "wordnames": (wordnames.PEOPLE, wordnames.TEMPLATES),
 }
 
