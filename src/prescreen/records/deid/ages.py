@@ -21,6 +21,7 @@ _WORDS: Final = (
     r"|quatre[\s-]vingts?[\s-](?:dix|onze|douze|treize|quatorze|quinze|seize)(?:[\s-](?:sept|huit|neuf))?"
     r"|\w{3,6}undneunzig|neunzig)\b"
 )
+_ONES: Final = re.compile(rf"[\s-]?{_UNITS}\b")
 _ROUND: Final = r"(?:a\s+hundred|one\s+hundred|cien|cent|hundert)\b"
 _OVER: Final = rf"(?:{_NUMBER}|{_WORDS}|{_ROUND})"
 _NOT_UNIT: Final = (
@@ -190,7 +191,13 @@ def spot_ages(text: str, low: str) -> list[Span]:
             group = match.lastgroup or "v"
             if not _MEASURED.search(_sentence(low, match.start(group))):
                 spans.append(Span(match.start(group), match.end(group), "age_over_89", "pattern"))
-    return spans
+    return [_extend(span, low) for span in spans]
+
+
+def _extend(span: Span, low: str) -> Span:
+    """A spoken age with the ones behind its tens: ninety-four."""
+    more = _ONES.match(low, span.end)
+    return span._replace(end=more.end()) if more and low[span.end - 1].isalpha() else span
 
 
 def _sentence(low: str, start: int) -> str:

@@ -84,6 +84,14 @@ _PATTERNS: Final = tuple(
         r"(?=\s*(?:[.,;:)\n]|$)|\s+(?:at|by|and|with|for|am|pm|in|to)\b)(?!\.\d)",
         r"\b(?:on|since|until|from|by)\s+the\s+(?P<d>[0-3]?\d)(?P<o>st|nd|rd|th)\b"
         r"(?=\s*(?:[.,;)!?\n]|$|and\b|i\b|he\b|she\b|we\b|it\b|at\b|when\b|but\b))",
+        # More than a whole, and no days, weeks or months of a course (5/7, 3/52): a day and a month.
+        r"(?<![\w./-])(?<!va )(?<!vision )(?<!acuity )(?<!od )(?<!os )(?<!pain )(?<!power )(?<!bp )(?<!eye )"
+        r"(?!24/7)"
+        r"(?=(?P<d>\d\d?)/(?P<m>[1-689]|1[0-2])(?![\d%/]|[.]\d))"
+        r"(?:(?:[2-9]|[12]\d|3[01])/1|(?:[3-9]|[12]\d|3[01])/2|(?:[4-9]|[12]\d|3[01])/3|(?:[5-9]|[12]\d|3[01])/4"
+        r"|(?:[6-9]|[12]\d|3[01])/5|(?:[7-9]|[12]\d|3[01])/6|(?:9|[12]\d|3[01])/8|(?:1\d|2\d|3[01])/9"
+        r"|(?:1[1-9]|2\d|3[01])/10|(?:1[2-9]|2\d|3[01])/11|(?:1[3-9]|2\d|3[01])/12|[1-8]/8|[1-9]/9|[1-9]/11)"
+        r"(?!\d|\s?(?:mg|mcg|ml|inch|in\b|points?|tablets?|tabs?|strength|mmhg|mmol|ago|fast\w*|diet|breaths?))",
         r"\b(?:dob|d\.o\.b\.?|born|nacid[oa]|geb\.?)\s*:?\s*(?P<x>\d{6}|\d{8})\b",
         r"\b(?P<x>christmas(?:\s(?:eve|day))?|xmas|boxing day|new year'?s?\s?(?:eve|day)?|easter(?:\s\w+day)?"
         r"|thanksgiving|halloween|diwali|eid|ramadan|hanukkah|valentine'?s(?:\sday)?|navidad|nochebuena|weihnachten"

@@ -10,7 +10,7 @@ from prescreen.records.deid.lexicon import gather_words
 from prescreen.records.deid.name_words import read_words
 from prescreen.records.deid.spans import Span, fold
 from prescreen.records.deid.vocabulary import speaks_spanish
-from prescreen.records.deid.wordlists import is_dictionary, is_safe
+from prescreen.records.deid.wordlists import is_dictionary, is_safe, load_lists
 from prescreen.records.deid.words import Word
 
 _LED: Final = re.compile(
@@ -34,12 +34,25 @@ _SIDE: Final = re.compile(
 )  # fmt: skip
 
 
+_HYPHENED: Final = re.compile(
+    r"\b(?:[Ii]n|[Nn]ear|[Ff]rom|[Aa]t|[Tt]o|[Oo]f|[Oo]utside)\s"
+    r"(?P<town>[A-Z\u00c0-\u017f][^\W\d_]{2,}(?:-[A-Z\u00c0-\u017f][^\W\d_]{2,}){1,2})(?![\w-])"
+)
+_SIGNED: Final = re.compile(
+    r"(?<![\w'’])(?P<name>[^\W\d_]{2,}),\s?(?:(?:MA|RN|LPN|LVN|PA-C|NP|FNP|DNP|MD|DO|CNA|CMA|CRNA|RT|DPT|LCSW|HCA|PharmD)"
+    r"\b(?![\w-])|(?:rn|lpn|lvn|pa-c|np|fnp|md|cna|cma|crna|lcsw|hca|pharmd|ma)(?=\s*(?:[.,;)\n]|$)))"
+)  # fmt: skip
+
+
 def spot_towns(text: str, low: str) -> list[Span]:
     """Towns of two words of which neither need be a name: Lake Forest, Grand Rapids, Calumet City."""
     spans = []
     for match in _TOWN.finditer(text):
         parts = low[match.start("town") : match.end("town")].split()
         if match["town"][0].isupper() or not all(map(is_usual, parts[:-1])):
+            spans.append(Span(match.start("town"), match.end("town"), "place", "pattern"))
+    for match in _HYPHENED.finditer(text):
+        if not all(map(is_safe, low[match.start("town") : match.end("town")].split("-"))):
             spans.append(Span(match.start("town"), match.end("town"), "place", "pattern"))
     for match in _SIDE.finditer(text):
         own, capital = low[match.start("own") : match.end("own")], match["own"][0].isupper() and not text.isupper()
@@ -63,6 +76,10 @@ def spot_name_shapes(text: str, words: list[Word]) -> list[Span]:
         if match["a"] in syllables and match["b"] in syllables:
             spans.append(Span(match.start(), match.end(), "name", "pattern"))
     spans += spot_towns(text, low)
+    for match in _SIGNED.finditer(text):
+        name = low[match.start("name") : match.end("name")]
+        if name not in load_lists().kept | load_lists().titles and not re.search(r"(?:ed|ing|ly|tion)$", name):
+            spans.append(Span(match.start("name"), match.end("name"), "name", "pattern"))
     if speaks_spanish(words):
         return spans
     for match in _LED.finditer(text):
