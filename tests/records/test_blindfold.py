@@ -9,7 +9,7 @@ from prescreen.records.record import Identifiers, Record, Source
 
 KNOWN = Identifiers(
     names=("Zbigniew", "Kowalczyk", "Young"), phones=("+44 7700 900431",), numbers=("QX-7741-K",),
-    addresses=("Little Wexcombe",),
+    addresses=("nether wexcombe",),
 )  # fmt: skip
 
 
@@ -42,10 +42,10 @@ def test_each_class_is_counted_found_or_missed() -> None:
 
 
 def test_the_patient_is_really_unknown_to_the_blinded_finder() -> None:
-    [recall] = measure_blindfold([make("seen at little wexcombe twice")]).recalls
+    [recall] = measure_blindfold([make("seen at nether wexcombe twice")]).recalls
     assert recall.kind == "place" and recall.whole.n == 1 and recall.characters.right < recall.characters.n
-    [recall] = measure_blindfold([make("seen at little wexcombe twice")], [Everything()]).recalls
-    assert recall.whole.right == 1 and recall.characters.right == recall.characters.n == len("littlewexcombe")
+    [recall] = measure_blindfold([make("seen at nether wexcombe twice")], [Everything()]).recalls
+    assert recall.whole.right == 1 and recall.characters.right == recall.characters.n == len("netherwexcombe")
 
 
 def test_records_that_say_nothing_of_their_patient_are_counted_apart() -> None:
@@ -61,12 +61,12 @@ def test_a_failing_detector_is_neither_found_nor_missed_and_not_quoted() -> None
 
 
 def test_nothing_of_a_text_is_in_the_result() -> None:
-    said = measure_blindfold([make("Zbigniew Kowalczyk of Little Wexcombe, QX7741K, coughs")]).model_dump_json()
+    said = measure_blindfold([make("Zbigniew Kowalczyk of nether wexcombe, QX7741K, coughs")]).model_dump_json()
     assert not re.search("zbig|kowal|wexc|7741|cough", said.lower())
 
 
 def test_an_identifier_counts_once_however_often_it_is_known() -> None:
-    [spans] = [s for s in find_known(make("from Little Wexcombe")).values() if s]
+    [spans] = [s for s in find_known(make("from nether wexcombe")).values() if s]
     assert [(span.start, span.end, kind) for span, kind in spans] == [(5, 20, "place")]
 
 

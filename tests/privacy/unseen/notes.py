@@ -10,7 +10,7 @@ import re
 from typing import NamedTuple
 
 from prescreen.records.record import Identifiers
-from privacy.unseen import eighth, fifth, fourth, ninth, second, seventh, sixth, tenth, third, wordnames
+from privacy.unseen import eighth, eleventh, fifth, fourth, ninth, second, seventh, sixth, tenth, third, wordnames
 from privacy.unseen.people import EMAILS, HOSPITALS, LOCALES, MONTHS, Locale
 from privacy.unseen.templates import TEMPLATES
 
@@ -25,6 +25,7 @@ SETS = {
     "eighth": (eighth.PEOPLE, eighth.TEMPLATES),
     "ninth": (ninth.PEOPLE, ninth.TEMPLATES),
     "tenth": (tenth.PEOPLE, tenth.TEMPLATES),
+    "eleventh": (eleventh.PEOPLE, eleventh.TEMPLATES),
     "wordnames": (wordnames.PEOPLE, wordnames.TEMPLATES),
 }
 

@@ -1,8 +1,7 @@
 """The unseen notes keep their level: floors a little under the figures after mending, against decay only.
 
-Blind figures, each set scored once before its misses were read, with known identifiers, first to fourth: recall
-.984, .975, .989, .986; notes with a leak 5.3, 10.9, 9.9, 9.9 %; precision .925, .965, .907, .964. They, not the
-floors, say what to expect of new text; of the third's and fourth's leaks most are bare ages over 89.
+Each set was scored once, blind, before its misses were read; docs/log.md has those figures, and they, not the
+floors, say what to expect of new text. The authors of the fifth to the eleventh saw no detector and no other set.
 """
 
 import pytest
@@ -12,8 +11,13 @@ from privacy.unseen.score import score_notes, wilson
 
 FLOORS = {  # recall, leaking notes, precision, terms
     "wordnames": (0.965, 0.12, 0.95, 0.97),
-    "fifth": (0.978, 0.20, 0.87, 0.88),
-    "sixth": (0.965, 0.26, 0.85, 0.85),
+    "fifth": (0.99, 0.04, 0.92, 0.93),
+    "sixth": (0.98, 0.13, 0.89, 0.91),
+    "seventh": (0.99, 0.04, 0.93, 0.95),
+    "eighth": (0.99, 0.05, 0.88, 0.91),
+    "ninth": (0.99, 0.05, 0.92, 0.93),
+    "tenth": (0.99, 0.05, 0.89, 0.92),
+    "eleventh": (0.99, 0.04, 0.91, 0.96),
 }
 USUAL = (0.99, 0.04, 0.97, 0.99)
 

@@ -61,7 +61,7 @@ def read_authored(*sections: str) -> frozenset[str]:
     """Words of our own table that name nobody: those of some sections, else of all but the eponyms'."""
     table: dict[str, str] = read_yaml(Path(__file__).with_name("clinical_words.yaml"))
     wanted = sections or [name for name in table if not name.startswith("eponyms")]
-    return frozenset(word for name in wanted for word in table[name].split())
+    return frozenset(word for name in wanted for word in table[name].split() if len(word) > 2)
 
 
 class Gathered(NamedTuple):

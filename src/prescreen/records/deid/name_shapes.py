@@ -14,7 +14,7 @@ from prescreen.records.deid.wordlists import is_dictionary, is_safe, load_lists
 from prescreen.records.deid.words import Word
 
 _LED: Final = re.compile(
-    r"(?<![\w'’-])(?P<led>(?:da|de|di|do|du|dos|della|van ['’]t|van de[nr]?|von(?: der)?|zu)\s)"
+    r"(?<![\w'’-])(?P<led>(?:da|de las?|de los|del|de|di|do|du|dos|della|van ['’]t|van de[nr]?|von(?: der)?|zu)\s)"
     r"(?P<name>[^\W\d_]{3,}(?:[- ][A-Z\u00c0-\u017f][^\W\d_]{2,})*)",
     re.I,
 )
