@@ -97,17 +97,26 @@ def write_identity_notes(seed: int, count: int) -> list[Note] | None:
 
 
 def _fill(template: str, number: int, people: list[dict[str, str]], rng: random.Random) -> Note:
-    text, gold = "", []
+    """One template: the first of each kind of slot is the patient, whom the record knows; a further one is not."""
+    text, gold, patient, met = "", [], rng.choice(people), set()
     for piece in re.split(r"(\{\{\w+\}\})", template.replace("\\n", "\n")):
         if not piece.startswith("{{"):
             text += piece
             continue
-        slot, person = piece[2:-2], rng.choice(people)
-        value, kind = _draw(slot, person, rng)
+        slot = piece[2:-2]
+        own = "name" if slot.split("_")[0] in ("name", "person", "first", "last") else slot
+        value, kind = _draw(slot, rng.choice(people) if own in met else patient, rng)
+        met.add(own) if slot.split("_")[0] not in ("first", "last") else None
         neutral = kind == "neutral"
         gold.append(Gold(len(text), len(text) + len(value), kind, neutral))
         text += value
-    return Note(text, gold, [], Identifiers(), number, "plain")
+    known = Identifiers(
+        names=(patient["GivenName"], patient["Surname"]),
+        phones=(patient["TelephoneNumber"],),
+        emails=(patient["EmailAddress"],),
+        addresses=(patient["StreetAddress"], patient["City"], patient["ZipCode"]),
+    )
+    return Note(text, gold, [], known, number, "plain")
 
 
 def _draw(slot: str, person: dict[str, str], rng: random.Random) -> tuple[str, str]:
@@ -186,7 +195,9 @@ def count_survival(texts: list[str], finder: Finder) -> dict[str, Any]:
 def main(options: argparse.Namespace) -> None:
     sources = {name: write_notes(options.seed, options.notes, name) for name in options.sets}
     if (identities := write_identity_notes(options.seed, options.notes)) is not None:
-        sources[f"presidio-evaluator {version('presidio-evaluator')}"] = identities
+        name = f"presidio-evaluator {version('presidio-evaluator')}"
+        sources[name] = identities
+        sources[f"{name}, nobody known"] = [note._replace(known=Identifiers()) for note in identities]
     visits, results = read_visits(options.data_root, options.visits), {}
     for title, finder in list_finders().items():
         finder(Note("a first call loads the lists", [], [], Identifiers(), 0, ""))

@@ -129,6 +129,7 @@ def spot_places(text: str, low: str) -> list[Span]:
             words = low[match.start() : match.end()].split()
             if number != _NAMED or not all(map(_is_kind, words[:-1])):
                 spans.append(Span(match.start(), match.end(), "place", "pattern"))
+    spans += [Span(match.start(), match.end(), "place", "pattern") for match in _ABROAD.finditer(text)]
     return spans + _spot_lower(low)
 
 
@@ -148,8 +149,38 @@ _CODE: Final = re.compile(
 _HOP: Final = 24  # characters between a house number's comma and the end of the town
 
 
+_HOUSE_BEFORE: Final = re.compile(r"(?<![\w.,/-])\d{1,5}\s?[a-zA-Z]?,?\s{1,2}$")
+_OPENS: Final = re.compile(r"(?:^|\n\s*|[?>/]\s?|\b(?:address|at|lives|live in|to)(?: is)?:?\s)$", re.I)
+_ABROAD: Final = re.compile(
+    r"(?<!\w)(?:ul\.|ulica|al\.|viale|corso|piazza|largo|rua|trg|(?:(?<=\d\s)|(?<=address: ))(?:via|place|r|c/))\s?"
+    r"[A-Z\u00c0-\u017f][^\W\d_]+(?:\s[A-Z\u00c0-\u017f][^\W\d_]+){0,2}(?:,?\s\d{1,4}\b)?"
+    r"|\b[A-Z\u00c0-\u017f][^\W\d_]{2,}(?:vej|veien|vegen|gatan|gata|katu|straat|laan|utca|plein|v[aä]gen|tie)\b(?:\s\d{1,4}\b)?"
+    r"|\b[A-Z\u00c0-\u017f][^\W\d_]{2,}\s(?:utca|út|tér|u\.)(?=\s\d)(?:\s\d{1,4}\b)?"
+)  # streets of Poland, Italy, Portugal, the Balkans, Scandinavia, the Low Countries, Hungary
+
+
 def grow_addresses(text: str, spans: list[Span]) -> list[Span]:
-    """A house number and a postcode between and behind two found names: `Xstreet 62, Ytown 8362`."""
+    """House numbers and postcodes beside found names: `Xstreet 62, Ytown 8362`, `62 Xvej`."""
+    return _grow_behind(text, spans) + _grow_before(text, spans)
+
+
+def _grow_before(text: str, spans: list[Span]) -> list[Span]:
+    grown = []
+    for span in spans:
+        house = (
+            _HOUSE_BEFORE.search(text[max(0, span.start - 9) : span.start])
+            if span.kind in ("place", "name")
+            else None
+        )
+        if house is None:
+            continue
+        start = span.start - len(house[0])
+        if span.kind == "place" or _OPENS.search(text[max(0, start - 12) : start]):
+            grown.append(Span(start, span.start, "place", "pattern"))
+    return grown
+
+
+def _grow_behind(text: str, spans: list[Span]) -> list[Span]:
     starts = {span.start for span in spans}
     ends = {span.end for span in spans}
     streets = {span.end for span in spans if span.kind == "place"}
