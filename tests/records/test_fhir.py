@@ -815,7 +815,7 @@ def test_memory_does_not_grow_with_the_export(tmp_path):
 
 def test_synthetic_sample():
     """The four Synthea bundles, whole: every encounter is a record and nothing is rejected."""
-    root = Path(os.environ.get("PRESCREEN_DATA_ROOT", Path(__file__).parents[2] / "../shared/data"))
+    root = Path(os.environ.get("PRESCREEN_DATA_ROOT") or Path(__file__).parents[2] / "../shared/data")
     folder = root / "synthea_sample" / "fhir"
     if not folder.is_dir():
         pytest.skip(f"NOT CHECKED on real data: no folder {folder}; set PRESCREEN_DATA_ROOT")
