@@ -188,6 +188,7 @@ def test_killed_at_random_moments_it_loses_and_doubles_nothing(tmp_path):
     assert manifest["metrics"] == whole.metrics
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_export(tmp_path):
     """A process of its own each, since a peak is never given back; the long one is twenty times the short one."""
     peaks = []
