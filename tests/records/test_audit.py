@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from prescreen.clinic.audited import NAME, Audit, bound_leaks, require_audit
 from prescreen.clinic.case import Turn
+from prescreen.clinic.cells import FORMULA
 from prescreen.errors import GuardError, InputError
 from prescreen.records.audit import (
     COLUMNS,
-    FORMULA,
     MOST_CHARACTERS,
     PLAN,
     Row,

@@ -41,18 +41,18 @@ def write_cells(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, 
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, restval="", lineterminator="\r\n")
     writer.writeheader()
-    writer.writerows({name: _defuse(cell) for name, cell in row.items()} for row in rows)
+    writer.writerows({name: defuse(cell) for name, cell in row.items()} for row in rows)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(path, "\ufeff" + text.getvalue())
 
 
-def _defuse(cell: str) -> str:
+def defuse(cell: str) -> str:
     """A leading apostrophe keeps a spreadsheet from taking words for a formula."""
     return f"'{cell}" if cell.lstrip(" ").startswith(FORMULA) else cell
 
 
 def _restore(cell: str) -> str:
-    return cell[1:] if cell.startswith("'") and _defuse(cell[1:]) == cell else cell
+    return cell[1:] if cell.startswith("'") and defuse(cell[1:]) == cell else cell
 
 
 def read_choice(cell: str, path: Path, line: int) -> Acuity | None:

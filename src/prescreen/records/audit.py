@@ -19,6 +19,7 @@ from pydantic import ValidationError
 
 from prescreen.clinic.audited import BOUND, NAME, Audit, bound_leaks, hash_contents, read_audit
 from prescreen.clinic.case import Case
+from prescreen.clinic.cells import defuse
 from prescreen.config import Strict, digest
 from prescreen.errors import GuardError, InputError
 from prescreen.records.deid.spans import Kind
@@ -37,7 +38,6 @@ from prescreen.run import hash_file, write_atomic, write_json
 SHEET: Final = "audit_sheet.csv"
 PLAN: Final = "audit_sheet.json"
 COLUMNS: Final = ("id", "part", "text", "identifier_left", "what_kind")
-FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would compute instead of show
 MOST_CHARACTERS: Final = 20_000  # of one cell; a spreadsheet cuts off at 32,767
 ANSWERS: Final = {"yes": True, "y": True, "no": False, "n": False}
 KINDS: Final = frozenset(get_args(Kind))
@@ -132,11 +132,6 @@ def _cut(text: str) -> Iterator[str]:
         yield text[:at]
         text = text[at:]
     yield text
-
-
-def defuse(cell: str) -> str:
-    """A leading apostrophe keeps a spreadsheet from taking words for a formula."""
-    return f"'{cell}" if cell.startswith(FORMULA) else cell
 
 
 def hash_row(row: Row) -> str:

@@ -5,14 +5,13 @@ Knows counts. Knows nothing of what was counted.
 
 import hashlib
 import heapq
-import math
 from collections.abc import Callable, Iterable
 from typing import Final, Literal, TypeVar
 
+from prescreen.clinic.rates import Rate
 from prescreen.config import Strict
 
 GOAL: Final = 0.99  # of a class of identifiers; below it a class is weak
-Z: Final = 1.959964  # of a two-sided 95 % interval
 T = TypeVar("T")
 
 
@@ -29,13 +28,7 @@ class Share(Strict):
 
     def wilson(self) -> tuple[float, float]:
         """The 95 % Wilson interval; [0, 1] when nothing was counted."""
-        if not self.n:
-            return 0.0, 1.0
-        share, z2 = self.right / self.n, Z * Z
-        centre = share + z2 / (2 * self.n)
-        spread = math.sqrt(z2 * (share * (1 - share) / self.n + z2 / (4 * self.n**2)))
-        low, high = ((centre + sign * spread) / (1 + z2 / self.n) for sign in (-1, 1))
-        return (0.0 if self.right == 0 else low), (1.0 if self.right == self.n else high)
+        return Rate(self.right, self.n - self.right).wilson()
 
     @property
     def counts(self) -> str:
