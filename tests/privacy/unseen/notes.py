@@ -10,7 +10,20 @@ import re
 from typing import NamedTuple
 
 from prescreen.records.record import Identifiers
-from privacy.unseen import eighth, eleventh, fifth, fourth, ninth, second, seventh, sixth, tenth, third, wordnames
+from privacy.unseen import (
+    eighth,
+    eleventh,
+    fifth,
+    fourth,
+    ninth,
+    second,
+    seventh,
+    sixth,
+    tenth,
+    third,
+    twelfth,
+    wordnames,
+)
 from privacy.unseen.people import EMAILS, HOSPITALS, LOCALES, MONTHS, Locale
 from privacy.unseen.templates import TEMPLATES
 
@@ -26,6 +39,7 @@ SETS = {
     "ninth": (ninth.PEOPLE, ninth.TEMPLATES),
     "tenth": (tenth.PEOPLE, tenth.TEMPLATES),
     "eleventh": (eleventh.PEOPLE, eleventh.TEMPLATES),
+    "twelfth": (twelfth.PEOPLE, twelfth.TEMPLATES),
     "wordnames": (wordnames.PEOPLE, wordnames.TEMPLATES),
 }
 

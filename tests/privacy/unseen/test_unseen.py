@@ -1,7 +1,7 @@
 """The unseen notes keep their level: floors a little under the figures after mending, against decay only.
 
 Each set was scored once, blind, before its misses were read; docs/log.md has those figures, and they, not the
-floors, say what to expect of new text. The authors of the fifth to the eleventh saw no detector and no other set.
+floors, say what to expect of new text. The authors of the fifth to the twelfth saw no detector and no other set.
 """
 
 import pytest
@@ -18,6 +18,7 @@ FLOORS = {  # recall, leaking notes, precision, terms
     "ninth": (0.99, 0.05, 0.92, 0.93),
     "tenth": (0.99, 0.05, 0.89, 0.92),
     "eleventh": (0.99, 0.04, 0.91, 0.96),
+    "twelfth": (0.99, 0.04, 0.90, 0.95),
 }
 USUAL = (0.99, 0.04, 0.97, 0.99)
 
