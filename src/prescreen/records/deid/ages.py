@@ -143,7 +143,7 @@ _REACH: Final = 48  # characters before the number, within its sentence
 _DOUBTFUL: Final = tuple(
     re.compile(p)
     for p in (
-        rf"(?<![\w-])(?P<v>{_WORDS}){_NOT_UNIT}(?=\s*[,;.:!)])",
+        rf"(?<![\w-])(?<!nineteen )(?<!eighteen )(?<!nineteen-)(?P<v>{_WORDS}){_NOT_UNIT}(?=\s*[,;.:!)])",
         rf"(?<=[a-z]{{3}}),\s(?P<v>{_NUMBER})(?=\s?[:;]\s)",
         rf"\bwas\s(?P<v>{_OVER})\s(?:yesterday|today|last|this|in|when)\b",
         rf"\b(?:gone|getting on for|rising|past|touching|knocking on|all of|side of|sprightly|frail|spry|"

@@ -14,7 +14,7 @@ from prescreen.records.deid.wordlists import is_dictionary, is_safe, load_lists
 from prescreen.records.deid.words import Word
 
 _LED: Final = re.compile(
-    r"(?<![\w'’-])(?P<led>(?:da|de las?|de los|del|de|di|do|du|dos|della|van ['’]t|van de[nr]?|von(?: der)?|zu)\s)"
+    r"(?<![\w'’-])(?P<led>(?:da|de las?|de los|del|de|di|du|dos|della|van ['’]t|van de[nr]?|von(?: der)?|zu)\s)"
     r"(?P<name>[^\W\d_]{3,}(?:[- ][A-Z\u00c0-\u017f][^\W\d_]{2,})*)",
     re.I,
 )
@@ -85,9 +85,7 @@ def spot_name_shapes(text: str, words: list[Word]) -> list[Span]:
     for match in _LED.finditer(text):
         first = low[match.start("name") : match.end("name")].partition(" ")[0].partition("-")[0]
         capital = match["name"][0].isupper() and not text.isupper()
-        if first in _NEITHER or (not capital and is_dictionary(first)):
-            continue
-        if capital and match["led"].strip().lower() == "do":  # an English verb
+        if first in _NEITHER or (not capital and (is_safe(first) or is_dictionary(first))):
             continue
         end = match.end() if capital else match.start("name") + len(first)
         spans.append(Span(match.start(), end, "name", "pattern"))
