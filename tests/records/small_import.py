@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from prescreen.clinic.case import Case
+from prescreen.custody import CASES, OUTCOMES
 from prescreen.records.record import Outcome
-from prescreen.records.written import CASES, OUTCOMES, CaseOutcome
+from prescreen.records.written import CaseOutcome
 
 
 def make_case(number: int, person: int | None = None, **values: Any) -> Case:

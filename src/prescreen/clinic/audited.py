@@ -11,14 +11,15 @@ from typing import Final
 
 from pydantic import ValidationError
 
+from prescreen.clinic.rates import CONFIDENCE, Rate
 from prescreen.config import Strict
+from prescreen.custody import CASES, OUTCOMES
 from prescreen.errors import GuardError
 from prescreen.run import hash_file
 
 NAME: Final = "audit.json"
-AUDITED: Final = ("cases.jsonl", "outcomes.jsonl")  # whose texts the sheet shows; the second may be absent
+AUDITED: Final = (CASES, OUTCOMES)  # whose texts the sheet shows; the second may be absent
 BOUND: Final = 0.01  # of cases with an identifier left, the upper 95 % bound
-CONFIDENCE: Final = 0.95
 
 
 class Audit(Strict):
@@ -42,11 +43,7 @@ def bound_leaks(leaks: int, sampled: int, cases: int) -> float:
     """Exact one-sided upper 95 % bound of the share of leaking cases; the share itself where all were looked at."""
     if sampled >= cases:
         return leaks / cases if cases else 1.0
-    if leaks >= sampled:
-        return 1.0
-    from scipy.stats import beta
-
-    return float(beta.ppf(CONFIDENCE, leaks + 1, sampled - leaks))
+    return Rate(leaks, sampled - leaks).upper(CONFIDENCE) if leaks < sampled else 1.0
 
 
 def hash_contents(folder: Path) -> dict[str, str | None]:

@@ -21,13 +21,12 @@ from prescreen.clinic.audited import BOUND, NAME, Audit, bound_leaks, hash_conte
 from prescreen.clinic.case import Case
 from prescreen.clinic.cells import defuse
 from prescreen.config import Strict, digest
+from prescreen.custody import CASES, OUTCOMES
 from prescreen.errors import GuardError, InputError
 from prescreen.records.deid.spans import Kind
 from prescreen.records.share import draw
 from prescreen.records.sheets import read_rows
 from prescreen.records.written import (
-    CASES,
-    OUTCOMES,
     list_case_texts,
     list_outcome_texts,
     read_cases,

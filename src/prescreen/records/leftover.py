@@ -14,10 +14,11 @@ from typing import Final
 
 from prescreen.clinic.case import Case
 from prescreen.config import read_yaml
+from prescreen.custody import CASES, OUTCOMES
 from prescreen.records.deid import wordlists
 from prescreen.records.deid.dates import find_dates, list_years
 from prescreen.records.deid.spans import fold
-from prescreen.records.written import CASES, OUTCOMES, list_case_texts, read_cases, read_outcomes
+from prescreen.records.written import list_case_texts, read_cases, read_outcomes
 
 AS_IS: Final = "as it is"
 # Attribute -> how fine -> SQL over the table `contact`. Triage needs age, sex, pregnancy: they stay.

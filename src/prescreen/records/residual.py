@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from prescreen.custody import REAL
+from prescreen.custody import REAL, REJECTS
 from prescreen.records.anonymity import measure_anonymity
 from prescreen.records.audit import write_sheet
 from prescreen.records.blindfold import draw_records, measure_blindfold
@@ -32,7 +32,7 @@ def report_residue(
     """Write figures and page, and of real records the sheet; `measured` records or plantings a class, 0: none."""
     detectors = load_detectors(terms.detectors)
     sample = draw_records(records, 2 * measured, seed) if measured else []
-    reasons = [line["reason"] for line in read_jsonl(folder / "rejects.jsonl")]
+    reasons = [line["reason"] for line in read_jsonl(folder / REJECTS)]
     refused = group_reasons(reason for reason in reasons if REFUSED.match(reason))
     risk = Risk(
         mode=terms.mode,

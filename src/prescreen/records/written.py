@@ -5,7 +5,6 @@ Knows the two files of the import stage. Knows no identifier and no format of a 
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
 
 from pydantic import ValidationError
 
@@ -13,9 +12,6 @@ from prescreen.clinic.case import Case
 from prescreen.config import Strict
 from prescreen.errors import InputError
 from prescreen.records.record import Outcome
-
-CASES: Final = "cases.jsonl"
-OUTCOMES: Final = "outcomes.jsonl"
 
 
 class CaseOutcome(Strict):

@@ -76,9 +76,10 @@ def spot_name_shapes(text: str, words: list[Word]) -> list[Span]:
         if match["a"] in syllables and match["b"] in syllables:
             spans.append(Span(match.start(), match.end(), "name", "pattern"))
     spans += spot_towns(text, low)
+    lists = load_lists()
     for match in _SIGNED.finditer(text):
         name = low[match.start("name") : match.end("name")]
-        if name not in load_lists().kept | load_lists().titles and not re.search(r"(?:ed|ing|ly|tion)$", name):
+        if name not in lists.kept and name not in lists.titles and not re.search(r"(?:ed|ing|ly|tion)$", name):
             spans.append(Span(match.start("name"), match.end("name"), "name", "pattern"))
     if speaks_spanish(words):
         return spans

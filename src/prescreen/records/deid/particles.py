@@ -12,7 +12,7 @@ from prescreen.records.deid.lexicon import gather_words
 from prescreen.records.deid.name_words import read_words
 from prescreen.records.deid.spans import Span, fold
 from prescreen.records.deid.vocabulary import Word, is_eponym
-from prescreen.records.deid.wordlists import is_dictionary, load_lists
+from prescreen.records.deid.wordlists import is_dictionary, is_listed, load_lists
 
 # Before a name, in any letter case: none is an English word that stands before a name by chance.
 ALWAYS: Final = read_words("always")
@@ -71,11 +71,11 @@ def grow_names(text: str, words: list[Word], spans: list[Span], known: Collectio
 
     for match in _STANDALONE.finditer(text):
         take(match.start(), match.end())
+    lists = load_lists()
     for match in _HYPHENED_TOWN.finditer(text):
         first, last = fold(match["a"]), fold(match["b"])
         capitals = match["a"][0].isupper() and match["b"][0].isupper() and not text.isupper()
-        plain = load_lists().common | load_lists().clinical | load_lists().kept
-        if capitals or first not in plain or last not in plain:
+        if capitals or not (is_listed(first, lists) and is_listed(last, lists)):
             take(match.start(), match.end(), "place")
     for span in spans:
         if span.kind == "name":

@@ -136,8 +136,8 @@ def spot_places(text: str, low: str) -> list[Span]:
 def _is_kind(word: str) -> bool:
     """Whether a word before a clinic or a surgery says of what kind it is: health, anticoag, BP, Dear."""
     lists = load_lists()
-    known = lists.plain | lists.clinical | lists.kept | lists.titles | _KINDS
-    return word in known or is_medical(word) or not re.search(r"[aeiouy]", word)
+    known = any(word in words for words in (lists.plain, lists.clinical, lists.kept, lists.titles, _KINDS))
+    return known or is_medical(word) or not re.search(r"[aeiouy]", word)
 
 
 _KINDS: Final = frozenset({"health", "care", "medical", "nursing", "travel", "dear", "memory", "pain", "virtual"})

@@ -109,10 +109,10 @@ def load_lists() -> Lists:
 def is_safe(low: str) -> bool:
     """Whether a folded word, or its stem, is on a list of words that name nobody."""
     lists = load_lists()
-    if _listed(low, lists) or low.replace("'", "") in lists.kept:
+    if is_listed(low, lists) or low.replace("'", "") in lists.kept:
         return True
     if (head := re.sub(r"'(?:ll|re|ve|d|m|t)$", "", low)) != low:  # we'll, who'd
-        return head in lists.kept or _listed(head, lists)
+        return head in lists.kept or is_listed(head, lists)
     if low in lists.names:
         return False
     terms = gather_words().terms
@@ -125,12 +125,12 @@ def is_safe(low: str) -> bool:
     for end in _ENDINGS:
         stem = low.removesuffix(end)
         if stem != low and len(stem) > 2 and (
-            _listed(stem, lists) or (len(stem) > 3 and (_listed(stem + "e", lists) or
-            (stem[-1] == "i" and _listed(stem[:-1] + "y", lists)) or
-            (stem[-1] == stem[-2] and _listed(stem[:-1], lists))))
+            is_listed(stem, lists) or (len(stem) > 3 and (is_listed(stem + "e", lists) or
+            (stem[-1] == "i" and is_listed(stem[:-1] + "y", lists)) or
+            (stem[-1] == stem[-2] and is_listed(stem[:-1], lists))))
         ):  # fmt: skip
             return True
-    return any(low.startswith(start) and len(low) > len(start) + 3 and _listed(low[len(start) :], lists)
+    return any(low.startswith(start) and len(low) > len(start) + 3 and is_listed(low[len(start) :], lists)
                for start in _STARTS)  # fmt: skip
 
 
@@ -148,7 +148,8 @@ def is_medical(low: str) -> bool:
     return len(low) > 6 and bool(_MEDICAL.search(low))
 
 
-def _listed(low: str, lists: Lists) -> bool:
+def is_listed(low: str, lists: Lists) -> bool:
+    """Whether the very word is clinical, common or always kept."""
     return low in lists.clinical or low in lists.common or low in lists.kept
 
 
