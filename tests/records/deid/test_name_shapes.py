@@ -37,6 +37,7 @@ def test_a_name_is_told_by_its_shape(text: str, found: str) -> None:
         "de novo mutation",
         "a follow-up in the car park",
         "pain in new places",
+        "de escalation plan",
         "seen, MD",
     ],
 )
