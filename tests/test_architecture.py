@@ -20,13 +20,15 @@ LAYERS = [
     {"run"},
     {"custody"},
     {"clinic"},
-    {"model"},
+    {"model", "store", "ehr"},
+    {"intake"},
     {"data", "train", "evals", "records"},
     {"pipeline"},
     {"needs", "drafting"},
     {"doctor", "summary", "dossier", "release"},
     {"tracing"},
-    {"judging", "keeping"},
+    {"service"},
+    {"judging", "keeping", "serving"},
     {"cli"},
 ]
 RANK = {part: rank for rank, parts in enumerate(LAYERS) for part in parts}
@@ -76,8 +78,9 @@ def test_imports_point_down() -> None:
     ("libraries", "homes"),
     [
         (HEAVY, {"model", "train"}),
-        ({"typer", "click"}, {"cli", "judging", "keeping"}),
+        ({"typer", "click"}, {"cli", "judging", "keeping", "serving"}),
         ({"fastapi", "flask", "starlette"}, {"service"}),
+        ({"sqlalchemy", "alembic"}, {"store"}),
     ],
 )
 def test_libraries_stay_at_home(libraries: set[str], homes: set[str]) -> None:
