@@ -6,6 +6,8 @@ PrescreenError            anything we tell the user in one line; exit code 1
 ├── RunError              a run folder is missing, unfinished or changed since it was written
 ├── WeightsError          a checkpoint folder is not what it claims to be
 ├── DraftError            the model's text is no report: the case goes to a nurse without a draft
+├── ConflictError         somebody else was first, or it changed since it was read: look again
+├── RefusedError          the person may not do this, or not in this way
 └── GuardError            a setting that would train or serve the wrong thing in silence
 """
 
@@ -40,3 +42,11 @@ class DraftError(PrescreenError):
 
 class GuardError(PrescreenError):
     """A combination that would silently train or serve the wrong thing."""
+
+
+class ConflictError(PrescreenError):
+    """Somebody else changed or holds it; the message says what to do."""
+
+
+class RefusedError(PrescreenError):
+    """An act that is not allowed as it stands; the message says what is missing."""

@@ -28,7 +28,7 @@ class PatientLink(Strict):
 
 
 class Person(Strict):
-    """A member of staff as the record names them; `reference` is e.g. "Practitioner/7" where the record knows them."""
+    """A member of staff; `reference` is e.g. "Practitioner/7" where the record system knows them."""
 
     id: str
     name: str

@@ -1,4 +1,4 @@
-"""A way to the record system: what the outbox needs of one, whatever speaks behind it. Knows no format and no wire."""
+"""A way to the record system: what the outbox needs of one, whatever speaks behind it. Knows no format."""
 
 import datetime
 from typing import NamedTuple, Protocol

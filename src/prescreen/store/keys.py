@@ -1,0 +1,117 @@
+"""The clinic's keys and what they seal. Knows files and ciphers, no tables.
+
+A key folder holds `clinic-N.key` (the newest seals, older ones still open), `audit.key` and `sign.key` (Ed25519).
+Keep it on another medium than the database: either alone tells nothing. Each patient has a key of their own, sealed
+by the clinic's; what a row says is sealed by the patient's, bound to its place: no row can stand in for another.
+"""
+
+import hashlib
+import hmac
+import os
+import re
+import secrets
+from pathlib import Path
+from typing import Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from prescreen.errors import GuardError
+
+_NONCE: Final = 12
+_NAME = re.compile(r"clinic-(\d+)\.key")
+
+
+class Keys:
+    """All keys of a clinic. `new` draws what is missing, for a store that is new as well."""
+
+    def __init__(self, folder: Path, *, new: bool = False) -> None:
+        self.folder = folder
+        if new and not (folder / "clinic-1.key").exists():
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            for name in ("clinic-1", "audit", "sign"):
+                write_key(folder / f"{name}.key")
+        self._clinic = {
+            int(found[1]): read_key(path)
+            for path in sorted(folder.glob("clinic-*.key"))
+            if (found := _NAME.fullmatch(path.name))
+        }
+        if not self._clinic:
+            raise GuardError(f"{folder}: holds no clinic key; without it nothing in the store can be read")
+        self._audit = read_key(folder / "audit.key")
+        self.signer = Ed25519PrivateKey.from_private_bytes(read_key(folder / "sign.key"))
+
+    @property
+    def version(self) -> int:
+        """The key that seals now."""
+        return max(self._clinic)
+
+    def draw(self, patient: str) -> tuple[int, bytes]:
+        """A new key for a patient, sealed: the version of the clinic's key, and the bytes to keep."""
+        return self.version, seal(self._clinic[self.version], f"patient|{patient}", secrets.token_bytes(32))
+
+    def open_patient(self, patient: str, version: int, sealed: bytes) -> bytes:
+        """A patient's own key."""
+        return unseal(self._clinic_key(version), f"patient|{patient}", sealed)
+
+    def reseal(self, patient: str, version: int, sealed: bytes) -> tuple[int, bytes]:
+        """A patient's key under the newest clinic key."""
+        plain = self.open_patient(patient, version, sealed)
+        return self.version, seal(self._clinic[self.version], f"patient|{patient}", plain)
+
+    def seal_own(self, place: str, text: str) -> bytes:
+        """What belongs to no patient, sealed by the clinic's key; the version stands in the first two bytes."""
+        return self.version.to_bytes(2) + seal(self._clinic[self.version], f"own|{place}", text.encode())
+
+    def open_own(self, place: str, sealed: bytes) -> str:
+        return unseal(self._clinic_key(int.from_bytes(sealed[:2])), f"own|{place}", sealed[2:]).decode()
+
+    def look(self, kind: str, text: str) -> bytes:
+        """A keyed hash to find something by without keeping it; it outlives a change of the clinic's key."""
+        return hmac.digest(self._audit, f"look|{kind}|{text}".encode("utf-8", "surrogatepass"), hashlib.sha256)
+
+    def chain(self, before: str, line: bytes) -> str:
+        """The mark that ties a line of the audit log to all before it."""
+        return hmac.digest(self._audit, b"chain|" + before.encode() + b"|" + line, hashlib.sha256).hex()
+
+    def _clinic_key(self, version: int) -> bytes:
+        if version not in self._clinic:
+            raise GuardError(f"{self.folder}: clinic-{version}.key is missing; restore it from its backup")
+        return self._clinic[version]
+
+
+def seal(key: bytes, place: str, plain: bytes) -> bytes:
+    """AES-256-GCM with a random nonce; `place` (table, column, row) is authenticated, not kept."""
+    nonce = secrets.token_bytes(_NONCE)
+    return nonce + AESGCM(key).encrypt(nonce, plain, place.encode())
+
+
+def unseal(key: bytes, place: str, sealed: bytes) -> bytes:
+    try:
+        return AESGCM(key).decrypt(sealed[:_NONCE], sealed[_NONCE:], place.encode())
+    except InvalidTag:
+        raise GuardError(f"{place}: sealed with another key, or changed since; restore it from a backup") from None
+
+
+def write_key(path: Path) -> None:
+    """Draw 32 bytes into a file its owner alone may read; never over one that is there."""
+    with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as handle:
+        handle.write(secrets.token_hex(32) + "\n")
+        handle.flush()
+        os.fsync(handle.fileno())
+
+
+def read_key(path: Path) -> bytes:
+    """The 32 bytes of a key file; GuardError where it is missing, open to others or no key."""
+    if not path.is_file():
+        raise GuardError(f"{path}: the key is not here; restore it from its backup")
+    if path.stat().st_mode & 0o077:
+        raise GuardError(f"{path}: others can read the key; run chmod 600 on it")
+    try:
+        key = bytes.fromhex(path.read_text(encoding="ascii").strip())
+    except (ValueError, UnicodeDecodeError):
+        key = b""
+    if len(key) != 32:
+        raise GuardError(f"{path}: not a key of this program (64 hexadecimal digits); restore it from its backup")
+    return key

@@ -1,0 +1,83 @@
+"""The way of a signature to the record: taken under lease, sent, tried again, given up; nothing is ever forgotten.
+
+A row that was given up (dead) stays in sight until a person sends it again. Knows no channel's inside.
+"""
+
+import datetime
+from typing import Final, NamedTuple
+
+from sqlalchemy import func, select
+
+from prescreen.clinic.signed import SignedVisit
+from prescreen.store.base import Act
+from prescreen.store.leases import is_due, is_free
+from prescreen.store.reviews import read_signed
+from prescreen.store.tables import Outgoing, Review
+
+LEASE: Final = datetime.timedelta(seconds=120)
+TRIES: Final = 12
+_FIRST, _LONGEST = 2.0, 900.0  # seconds between tries
+FARTHEST: Final = datetime.timedelta(hours=1)  # no row is ever put off longer, nor may be undone longer
+
+
+class Parcel(NamedTuple):
+    """A signature to send through one channel."""
+
+    row_id: str
+    channel: str
+    visit: SignedVisit
+    attempts: int
+
+
+def take_parcel(act: Act, worker: str, lease: datetime.timedelta = LEASE) -> Parcel | None:
+    """The oldest row that is due and nobody holds."""
+    query = (
+        select(Outgoing)
+        .where(Outgoing.state == "waiting", is_due(act, Outgoing.due, FARTHEST), is_free(act, Outgoing, lease))
+        .order_by(Outgoing.due)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    row = act.session.scalar(query)
+    if row is None:
+        return None
+    row.lease, row.lease_until, row.attempts = worker, act.now + lease, row.attempts + 1
+    return Parcel(row.id, row.channel, read_signed(act, act.session.get_one(Review, row.review_id)), row.attempts)
+
+
+def mark_sent(act: Act, parcel: Parcel, receipt: str) -> None:
+    """The record has it. Said twice it stays said once."""
+    row: Outgoing = act.lock(Outgoing, parcel.row_id)
+    if row.state == "sent":
+        return
+    row.state, row.receipt, row.sent, row.error = "sent", receipt, act.now, ""
+    row.lease = row.lease_until = None
+    act.log("record.sent", parcel.visit.visit_id, review=parcel.visit.id, channel=row.channel, receipt=receipt)
+
+
+def mark_failed(act: Act, parcel: Parcel, error: str, *, lasting: bool) -> None:
+    """It did not arrive: later again, each time twice as late, or given up where trying again cannot help."""
+    row: Outgoing = act.lock(Outgoing, parcel.row_id)
+    if row.state != "waiting":
+        return
+    row.error, row.lease, row.lease_until = error, None, None
+    if lasting or row.attempts >= TRIES:
+        row.state = "dead"
+        act.log("record.dead", parcel.visit.visit_id, "failed", review=parcel.visit.id, channel=row.channel)
+    else:
+        wait = min(_FIRST * 2 ** (row.attempts - 1), _LONGEST)
+        row.due = act.now + datetime.timedelta(seconds=wait)
+
+
+def send_again(act: Act, row_id: str) -> None:
+    """A person lets a dead row be tried anew."""
+    row: Outgoing = act.lock(Outgoing, row_id)
+    if row.state == "dead":
+        row.state, row.attempts, row.due = "waiting", 0, act.now
+        act.log("record.again", row.review_id, channel=row.channel)
+
+
+def count_states(act: Act) -> dict[str, int]:
+    """How many rows there are in each state."""
+    query = select(Outgoing.state, func.count()).group_by(Outgoing.state)
+    return {state: count for state, count in act.session.execute(query)}

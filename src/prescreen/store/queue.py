@@ -1,0 +1,75 @@
+"""The nurses' queue: whoever needs a person soonest stands first. Reads open columns only, so it is quick.
+
+A visit nobody has assessed yet stands among the HIGH ones: unknown is never last.
+"""
+
+import datetime
+from collections.abc import Collection
+from typing import Literal, NamedTuple
+
+from sqlalchemy import ColumnElement, and_, func, or_, select
+
+from prescreen.clinic.acuity import Acuity
+from prescreen.store.base import Act
+from prescreen.store.holding import holder
+from prescreen.store.tables import Visit
+from prescreen.store.visits import LEVELS
+
+_UNKNOWN = Acuity.HIGH.rank
+
+
+class Waiting(NamedTuple):
+    """One line of the queue. `level` is None while nothing has assessed the visit."""
+
+    id: str
+    patient_id: str
+    team: str
+    language: str
+    state: Literal["intake", "waiting", "asked"]
+    level: Acuity | None
+    urgent: datetime.datetime | None
+    since: datetime.datetime
+    has_draft: bool
+    blind: bool
+    assigned_to: str | None
+    escalated: datetime.datetime | None
+    locked_by: str | None
+
+
+def read_queue(act: Act, teams: Collection[str], limit: int = 200) -> list[Waiting]:
+    """Highest level first, then longest wait; a patient still answering is in it from the first red flag on."""
+    since = func.coalesce(Visit.finished, Visit.urgent, Visit.opened)
+    query = (
+        select(Visit)
+        .where(Visit.team.in_(teams), _is_task())
+        .order_by(func.coalesce(Visit.level, _UNKNOWN).desc(), since, Visit.id)
+        .limit(limit)
+    )
+    return [_line(act, visit) for visit in act.session.scalars(query)]
+
+
+def count_queue(act: Act, teams: Collection[str]) -> int:
+    """How many wait, those beyond the list too."""
+    return act.session.scalar(select(func.count()).where(Visit.team.in_(teams), _is_task())) or 0
+
+
+def _is_task() -> ColumnElement[bool]:
+    return or_(Visit.state.in_(("waiting", "asked")), and_(Visit.state == "intake", Visit.level.is_not(None)))
+
+
+def _line(act: Act, visit: Visit) -> Waiting:
+    return Waiting(
+        id=visit.id,
+        patient_id=visit.patient_id,
+        team=visit.team,
+        language=visit.language,
+        state=visit.state,  # type: ignore[arg-type]
+        level=None if visit.level is None else LEVELS[visit.level],
+        urgent=visit.urgent,
+        since=visit.finished or visit.urgent or visit.opened,
+        has_draft=visit.draft_id is not None,
+        blind=visit.blind,
+        assigned_to=visit.assigned_to,
+        escalated=visit.escalated,
+        locked_by=holder(visit, act.now),
+    )

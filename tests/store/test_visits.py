@@ -1,0 +1,246 @@
+"""From the door to the record: acts stand or fall whole, levels only rise, a signature leaves once."""
+
+import datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import select
+
+from prescreen.clinic.acuity import Acuity
+from prescreen.errors import ConflictError, RefusedError
+from prescreen.store.base import Store
+from prescreen.store.drafts import attach_draft, finish_job, take_job
+from prescreen.store.holding import assign, claim, raise_now
+from prescreen.store.outbox import mark_failed, mark_sent, take_parcel
+from prescreen.store.people import AuditLine
+from prescreen.store.queue import read_queue
+from prescreen.store.reviews import Signature, sign, undo
+from prescreen.store.tables import Outgoing, Visit
+from prescreen.store.visits import alert, lock_visit, read_case, read_entries, tell
+
+from store.desk import (
+    MINUTE,
+    NURSE,
+    OTHER,
+    PATIENT,
+    PHYSICIAN,
+    SERVICE,
+    StoppedClock,
+    make_case,
+    make_drafted,
+    make_store,
+    make_waiting,
+    signed_as,
+)
+
+UNDO = datetime.timedelta(seconds=30)
+
+
+@pytest.fixture
+def store(tmp_path: Path):
+    store = make_store(tmp_path)
+    yield store
+    store.close()
+
+
+def sign_it(store: Store, reason: str = "seen in person", level: Acuity | None = None, note: str = ""):
+    visit, report = make_drafted(store)
+    with store.act(NURSE) as act:
+        version = claim(act, visit.id).version
+    with store.act(NURSE) as act:
+        final = signed_as(report, level or report.acuity)
+        return sign(act, visit.id, Signature(version, "seen", final, reason, note), ["record"], UNDO)
+
+
+def test_signature_leaves_once_the_time_to_undo_has_passed(store: Store) -> None:
+    review = sign_it(store)
+    clock = store.clock
+    assert isinstance(clock, StoppedClock)
+    with store.act(SERVICE) as act:
+        assert take_parcel(act, "w1") is None
+    clock.pass_by(seconds=31)
+    with store.act(SERVICE) as act:
+        parcel = take_parcel(act, "w1")
+    assert parcel is not None and parcel.visit.id == review.id and parcel.visit.signer.name == "Nurse 1"
+    with store.act(SERVICE) as act:
+        assert take_parcel(act, "w2") is None, "held by another worker"
+        mark_failed(act, parcel, "no answer", lasting=False)
+    clock.pass_by(seconds=5)
+    with store.act(SERVICE) as act:
+        again = take_parcel(act, "w2")
+        assert again is not None and again.attempts == 2
+        mark_sent(act, again, "Composition/1")
+    with store.look(SERVICE) as act:
+        row = act.session.scalars(select(Outgoing)).one()
+        assert (row.state, row.receipt) == ("sent", "Composition/1")
+
+
+def test_a_dead_workers_parcel_comes_back(store: Store) -> None:
+    sign_it(store)
+    clock = store.clock
+    assert isinstance(clock, StoppedClock)
+    clock.pass_by(seconds=31)
+    with store.act(SERVICE) as act:
+        assert take_parcel(act, "w1")
+    clock.pass_by(seconds=121)
+    with store.act(SERVICE) as act:
+        assert take_parcel(act, "w2")
+
+
+def test_a_clock_that_jumped_holds_nothing(store: Store) -> None:
+    visit = make_waiting(store)
+    clock = store.clock
+    assert isinstance(clock, StoppedClock)
+    clock.pass_by(days=400)
+    with store.act(SERVICE) as act:
+        assert take_job(act, "w1")
+    with store.act(NURSE) as act:
+        claim(act, visit.id)
+    clock.pass_by(days=-400)
+    with store.act(SERVICE) as act:
+        assert take_job(act, "w2")
+    with store.act(OTHER) as act:
+        assert claim(act, visit.id).locked_by == OTHER.id
+
+
+def test_undo_takes_it_back_before_it_leaves_and_never_after(store: Store) -> None:
+    review = sign_it(store)
+    with store.act(OTHER) as act, pytest.raises(RefusedError):
+        undo(act, review.id)
+    with store.act(NURSE) as act:
+        assert undo(act, review.id).state == "waiting"
+    clock = store.clock
+    assert isinstance(clock, StoppedClock)
+    clock.pass_by(minutes=5)
+    with store.act(SERVICE) as act:
+        assert take_parcel(act, "w") is None
+    second = sign_it(store)
+    clock.pass_by(seconds=31)
+    with store.act(NURSE) as act, pytest.raises(ConflictError):
+        undo(act, second.id)
+
+
+def test_sign_needs_the_hold_the_newest_version_and_a_reason(store: Store) -> None:
+    visit, report = make_drafted(store)
+    with store.act(NURSE) as act, pytest.raises(ConflictError):
+        sign(act, visit.id, Signature(visit.version, "s", report, "seen in person"), [], UNDO)
+    with store.act(NURSE) as act:
+        version = claim(act, visit.id).version
+    with pytest.raises(RefusedError), store.act(NURSE) as act:
+        sign(act, visit.id, Signature(version, "s", report), [], UNDO)
+    with store.act(SERVICE) as act:
+        attach_draft(act, lock_visit(act, visit.id), report, None)
+    with pytest.raises(ConflictError, match="something new"), store.act(NURSE) as act:
+        sign(act, visit.id, Signature(version, "s", report, "seen in person"), [], UNDO)
+
+
+def test_signing_below_a_rule_takes_a_sentence(store: Store) -> None:
+    complaint = "crushing chest pain and I am sweating"
+    visit, report = make_drafted(store, complaint)
+    assert report.rule_acuity is Acuity.EMERGENCY
+    with store.act(NURSE) as act:
+        version = claim(act, visit.id).version
+    low = signed_as(report, Acuity.LOW)
+    with pytest.raises(RefusedError, match="sentence"), store.act(NURSE) as act:
+        sign(act, visit.id, Signature(version, "s", low, "seen in person"), [], UNDO)
+    with store.act(NURSE) as act:
+        told = Signature(version, "s", low, "seen in person", "Seen with Dr Ahn: costochondritis, ECG normal.")
+        assert sign(act, visit.id, told, [], UNDO).level == 0
+
+
+def test_two_answers_to_one_question_keep_one(store: Store) -> None:
+    visit = make_waiting(store)
+    with store.act(NURSE) as act:
+        lock_visit(act, visit.id).state = "intake"
+    with store.act(PATIENT) as act:
+        tell(act, visit.id, before="{}", interview='{"n":1}', said="yes", case=make_case())
+    with pytest.raises(ConflictError), store.act(PATIENT) as act:
+        tell(act, visit.id, before="{}", interview='{"n":1}', said="yes", case=make_case())
+    with store.look(NURSE) as act:
+        kept = act.session.get_one(Visit, visit.id)
+        assert len(read_entries(act, kept, "answer")) == 2
+        assert read_case(act, kept).complaint.startswith("I have had")
+
+
+def test_an_act_that_fails_leaves_nothing_and_no_line(store: Store) -> None:
+    with store.look(SERVICE) as act:
+        lines = len(list(act.session.scalars(select(AuditLine))))
+    visit = make_waiting(store)
+    with store.look(SERVICE) as act:
+        after = len(list(act.session.scalars(select(AuditLine))))
+    assert after == lines + 3
+    with pytest.raises(RuntimeError), store.act(NURSE) as act:
+        claim(act, visit.id)
+        raise RuntimeError
+    with store.look(SERVICE) as act:
+        assert act.session.get_one(Visit, visit.id).locked_by is None
+        assert len(list(act.session.scalars(select(AuditLine)))) == after
+
+
+def test_an_alert_stands_in_the_queue_before_the_patient_is_done(store: Store) -> None:
+    waiting = make_waiting(store)
+    other = make_waiting(store)
+    with store.act(PATIENT) as act:
+        visit = lock_visit(act, other.id)
+        visit.state, visit.finished = "intake", None
+        alert(act, visit, ["chest"], Acuity.EMERGENCY)
+    with store.look(NURSE) as act:
+        assert [line.id for line in read_queue(act, ["clinic"])] == [other.id, waiting.id]
+        assert read_queue(act, ["elsewhere"]) == []
+
+
+def test_only_a_physician_is_escalated_to(store: Store) -> None:
+    visit = make_waiting(store)
+    with pytest.raises(RefusedError), store.act(NURSE) as act:
+        assign(act, visit.id, OTHER.id, escalate=True)
+    with store.act(NURSE) as act:
+        assert assign(act, visit.id, PHYSICIAN.id, escalate=True).escalated is not None
+
+
+LEVELS = st.sampled_from(list(Acuity))
+ACTS = st.one_of(
+    st.tuples(st.just("alert"), LEVELS), st.tuples(st.just("draft"), LEVELS), st.tuples(st.just("raise"), LEVELS)
+)
+
+
+@given(acts=st.lists(ACTS, max_size=6))
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_nothing_lowers_a_waiting_visit(store: Store, acts: list[tuple[str, Acuity]]) -> None:
+    visit, report = make_drafted(store)
+    held = visit.level
+    for kind, level in acts:
+        with store.act(NURSE) as act:
+            row = lock_visit(act, visit.id)
+            if kind == "alert":
+                alert(act, row, ["r"], level)
+            elif kind == "draft":
+                drafted = report.model_copy(update={"acuity": level, "model_acuity": level, "rule_acuity": None})
+                attach_draft(act, row, drafted, None)
+            elif row.level is not None and level.rank < row.level:
+                with pytest.raises(RefusedError):
+                    raise_now(act, visit.id, level)
+            else:
+                raise_now(act, visit.id, level)
+            assert row.level is not None and held is not None and row.level >= held
+            held = row.level
+
+
+def test_a_draft_of_an_older_case_is_dropped(store: Store) -> None:
+    visit = make_waiting(store)
+    with store.act(SERVICE) as act:
+        work = take_job(act, "w")
+    assert work is not None
+    from prescreen.clinic.floor import finalise
+    from prescreen.store.holding import add_facts
+
+    with store.act(NURSE) as act:
+        add_facts(act, visit.id, make_case("sore throat, and now I cannot breathe"), "told at the desk", MINUTE)
+    with store.act(SERVICE) as act:
+        assert finish_job(act, work, "w", finalise(work.case, None, "x"), None) is None
+    with store.act(SERVICE) as act:
+        fresh = take_job(act, "w")
+        assert fresh is not None and "cannot breathe" in fresh.case.complaint
+        report = finalise(fresh.case, None, "x")
+        assert finish_job(act, fresh, "w", report, None) is not None
