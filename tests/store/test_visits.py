@@ -19,7 +19,6 @@ from prescreen.store.queue import read_queue
 from prescreen.store.reviews import Signature, sign, undo
 from prescreen.store.tables import Outgoing, Visit
 from prescreen.store.visits import alert, lock_visit, read_case, read_entries, tell
-
 from store.desk import (
     MINUTE,
     NURSE,
