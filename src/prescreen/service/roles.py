@@ -29,9 +29,9 @@ def _rows(names: str, roles: frozenset[str]) -> dict[str, frozenset[str]]:
 
 ROUTES: Final[Mapping[str, frozenset[str]]] = {
     **_rows("live ready static start sign-in sign-in-post oidc-start oidc-back", ANYONE),
-    **_rows("patient-begin patient-resume", ANYONE),
-    **_rows("patient-step patient-answer patient-back patient-change patient-review patient-send", PATIENT),
-    **_rows("patient-opt-out patient-wait patient-reply patient-leave", PATIENT),
+    **_rows("patient-welcome patient-begin patient-invited patient-resume patient-resume-post", ANYONE),
+    **_rows("patient-name patient-name-post patient-step patient-answer patient-back patient-change", PATIENT),
+    **_rows("patient-opt-out patient-wait patient-news patient-reply patient-leave", PATIENT),
     **_rows("queue queue-rows handover handover-post", SIGNERS),
     **_rows("visit visit-claim visit-release visit-level visit-blind visit-sign visit-undo visit-ask", SIGNERS),
     **_rows("visit-assign visit-facts visit-reopen visit-print visit-invite", SIGNERS),
