@@ -87,7 +87,7 @@ def told() -> dict[str, SignedVisit]:
     )  # fmt: skip
     spanish = case(
         complaint="Me duele el pecho desde el desayuno", language="es",
-        turns=(Turn(speaker="assistant", text="¿Se extiende el dolor?"), Turn(speaker="patient", text="Sí, al brazo")),
+        turns=(Turn(speaker="assistant", text="¿Se extiende?"), Turn(speaker="patient", text="Sí, al brazo")),
     )  # fmt: skip
     raised = report(acuity=Acuity.EMERGENCY)
     return {
@@ -96,7 +96,7 @@ def told() -> dict[str, SignedVisit]:
         "rules-only": visit(3, draft=None, model=None, final=alone, measured_by="staff"),
         "spanish": visit(
             4, language="es", case=spanish,
-            patient=PatientLink(identifier_system="urn:oid:2.999.1", identifier="77-4", family="Quiroga", given="Inés"),
+            patient=PatientLink(identifier_system="urn:oid:2.999.1", identifier="77-4", family="Quiroga"),
         ),
         "correction": visit(
             5, visit_id="visit-1", corrects=visit(1).id, final=raised, reason="ecg-changed", signed=later(50)
@@ -110,8 +110,9 @@ def later(minutes: int) -> datetime.datetime:
 
 HOSTILE = st.sampled_from(
     [
-        "<script>alert(1)</script>", "\"><img src=x onerror=alert(1)>", "</div><iframe src='javascript:x'>", "&lt;b&gt;",
-        "a]]>b", "<!-- x -->", "\x00\x0b", "\ud800", "ألم في الصدر", "urn:uuid:1", "{{7*7}}", "line\r\nline", "   ", "",
+        "<script>alert(1)</script>", "\"><img src=x onerror=alert(1)>", "</div><iframe src='javascript:x'>",
+        "a]]>b", "<!-- x -->", "\x00\x0b", "ألم في الصدر", "urn:uuid:1", "{{7*7}}", "line\r\nline", "  ",
+        "&lt;b&gt;", "",
     ]
 )  # fmt: skip
 WORDS = st.text(max_size=60) | HOSTILE

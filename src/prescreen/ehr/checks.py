@@ -97,20 +97,20 @@ def _check_entry(entry: Resource, urls: set[str | None]) -> Iterator[str]:
     labelled = codes.AI_ASSERTED in resource.get("meta", {}).get("security", [])
     if labelled != (kind == "RiskAssessment"):
         yield f"{kind}.meta.security"
-    for path, value in _walk(resource, kind):
+    for path, value in walk(resource, kind):
         if not _is_right(path, value, urls):
             yield path
 
 
-def _walk(value: object, path: str) -> Iterator[tuple[str, object]]:
+def walk(value: object, path: str) -> Iterator[tuple[str, object]]:
     """Every value with its path; lists do not lengthen a path."""
     yield path, value
     if isinstance(value, dict):
         for key, inner in value.items():
-            yield from _walk(inner, f"{path}.{key}")
+            yield from walk(inner, f"{path}.{key}")
     elif isinstance(value, list):
         for inner in value:
-            yield from _walk(inner, path)
+            yield from walk(inner, path)
 
 
 def _is_right(path: str, value: object, urls: set[str | None]) -> bool:

@@ -1,7 +1,7 @@
-"""The embedded record: an R4 endpoint over a shelf, as plain values in and out. No web server, no rights of its own.
+"""The embedded record: an R4 endpoint over a shelf, as plain values in and out. Knows no web server and no rights.
 
-read, vread, history, create, update (both also conditional, If-Match), search, transaction, /metadata. Whoever puts it
-behind an address decides who may ask. An error is an OperationOutcome that names a rule, never a content.
+read, vread, history, create, update (both also conditional, If-Match), search, transaction, /metadata. Whoever puts
+it behind an address decides who may ask. An error is an OperationOutcome that names a rule, never a content.
 """
 
 import datetime
@@ -64,13 +64,13 @@ class FhirDesk:
             case "POST", (kind,):
                 with self._shelf.transaction():
                     step = Step("POST", kind, None, _parse(body, kind), headers.get("if-none-exist"), None)
-                    return self._answer_step(*self._take(step))
+                    return _answer_stored(*self._take(step))
             case "PUT", (kind, *rest) if len(rest) < 2:
                 condition = query if not rest else None
                 with self._shelf.transaction():
                     id = _check_id(rest[0]) if rest else None
                     step = Step("PUT", kind, id, _parse(body, kind), condition, headers.get("if-match"))
-                    return self._answer_step(*self._take(step))
+                    return _answer_stored(*self._take(step))
             case "GET", (kind, id):
                 return _answer_stored(200, self._get(kind, _check_id(id)))
             case "GET", (kind, id, "_history"):
@@ -154,9 +154,6 @@ class FhirDesk:
         entries = [{"response": _response(status, stored)} for status, stored in results]
         return _answer(200, _bundle("transaction-response", entries))
 
-    def _answer_step(self, status: int, stored: Stored) -> Reply:
-        return _answer_stored(status, stored)
-
 
 def refuse(status: int, code: str, text: str) -> Reply:
     """An error as FHIR tells it."""
@@ -187,7 +184,7 @@ def _parse(body: bytes, kind: str = "Bundle") -> Resource:
         raise Refusal(413, "too-long", f"a request holds at most {MAX_BYTES} bytes")
     try:
         found: Any = json.loads(body, parse_constant=_refuse_constant)
-        json.dumps(found)  # as deep as it goes: what cannot be written again is not taken
+        json.dumps(found, ensure_ascii=False).encode()  # what cannot be written again is not taken
     except (ValueError, RecursionError):
         raise Refusal(400, "structure", "the body is not JSON") from None
     if not isinstance(found, dict) or found.get("resourceType") != kind:
@@ -225,5 +222,5 @@ def _answer_stored(status: int, stored: Stored) -> Reply:
 
 
 def _answer(status: int, resource: Resource, headers: Mapping[str, str] | None = None) -> Reply:
-    body = json.dumps(resource, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    body = json.dumps(resource, ensure_ascii=False, separators=(",", ":")).encode()
     return Reply(status, {"Content-Type": f"{FHIR_JSON}; charset=utf-8", **(headers or {})}, body)

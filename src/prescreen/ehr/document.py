@@ -23,8 +23,8 @@ from prescreen.ehr.labels import (
 from prescreen.ehr.resources import Names, own_id
 
 _PERCENT: Final = {"unit": "%", "system": codes.UCUM, "code": "%"}
-# No probability is known. An absent one fails ras-2 at Medplum, whose FHIRPath takes an empty answer for a false one;
-# "between 0 and 100 percent" says the same and passes everywhere.
+# No probability is known. An absent one fails ras-2 at Medplum, whose FHIRPath takes an empty answer for a false
+# one; "between 0 and 100 percent" says the same and passes everywhere.
 _UNKNOWN: Final = {"low": {"value": 0, **_PERCENT}, "high": {"value": 100, **_PERCENT}}
 
 

@@ -32,8 +32,8 @@ class RecordChannel:
 
     def deliver(self, visit: SignedVisit) -> Receipt:
         """Store the signature; the receipt of the first time where it is there already."""
-        staged = stage_bundle(check_bundle(write_bundle(visit)))
         with readable("a visit"):
+            staged = stage_bundle(check_bundle(write_bundle(visit)))
             return self.find(visit.id) or self._deliver(visit, staged)
 
     def _deliver(self, visit: SignedVisit, staged: Staged) -> Receipt:
@@ -52,8 +52,8 @@ class RecordChannel:
 
     def find(self, signature: str) -> Receipt | None:
         """The Composition of a signature by its identifier."""
-        held = identifier(str(codes.parse_id(signature)))
         with readable("a Composition"):
+            held = identifier(str(codes.parse_id(signature)))
             found = self._search("Composition", identifier_query(held))
             if not found:
                 return None
@@ -63,9 +63,8 @@ class RecordChannel:
 
     def read_history(self, reference: str) -> History:
         """What the record knows of a patient."""
-        checked = check_reference(reference, "Patient")
         with readable("a patient's history"):
-            return read_history(self._wire, checked)
+            return read_history(self._wire, check_reference(reference, "Patient"))
 
     def _lay_ground(self, staged: Staged) -> dict[str, str]:
         """Where patient, encounter, model and Task are kept, by their places in the Bundle."""

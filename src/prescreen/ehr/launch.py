@@ -153,7 +153,7 @@ def read_user(
     settings: LaunchSettings,
     now: datetime.datetime,
 ) -> str | None:
-    """fhirUser of a signed identity token, e.g. "Practitioner/7"; InputError where a signature or claim is wrong."""
+    """fhirUser of a signed identity token, e.g. "Practitioner/7"; InputError where it is not valid."""
     from joserfc import jwt
     from joserfc.errors import JoseError
     from joserfc.jwk import KeySet

@@ -23,6 +23,7 @@ YEAR_DAYS = 365.2425
 NONE_KNOWN = frozenset(
     {"716186003", "160245001", "787481004", "no-known-allergies", "no-known-problems", "no-known-medications"}
 )
+# nothing known, or none known of one sort only (drugs, food, surroundings), which is not "none"
 UNKNOWN = frozenset(
     {"no-allergy-info", "no-problem-info", "no-medication-info", "409137002", "428607008", "429625007"}
 )
@@ -153,7 +154,7 @@ def _with_medication(wire: Wire, resource: Resource) -> Resource:
 def _read_link(patient: Resource, reference: str) -> PatientLink:
     names = sorted(patient.get("name", []), key=lambda name: name.get("use") not in ("official", "usual"))
     name = names[0] if names else {}
-    held = next((i for i in patient.get("identifier", []) if i.get("value")), {})
+    held: Resource = next((i for i in patient.get("identifier", []) if i.get("value")), {})
     gender = patient.get("gender")
     birth = str(patient.get("birthDate") or "")
     return PatientLink(

@@ -25,7 +25,6 @@ ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 LIFE_S = 240  # of an assertion; SMART allows 300
 EARLY_S = 60  # before its end a token is not used any more
 MAX_BYTES = 256 * 1024
-_KEYS = {"RS384": "RSA", "ES384": "EC"}
 
 
 class SmartServer(BaseModel):
@@ -76,8 +75,9 @@ def discover(client: "Client", base_url: str) -> SmartServer:
 
 def write_assertion(key: ServiceKey, audience: str, now: datetime.datetime, jti: str) -> str:
     """A signed statement of who asks, for one use."""
-    from joserfc import jwk, jwt
+    from joserfc import jwt
     from joserfc.errors import JoseError
+    from joserfc.jwk import ECKey, RSAKey
 
     claims = {
         "iss": key.client_id,
@@ -88,7 +88,7 @@ def write_assertion(key: ServiceKey, audience: str, now: datetime.datetime, jti:
         "exp": int(now.timestamp()) + LIFE_S,
     }
     try:
-        private = jwk.import_key(key.pem, _KEYS[key.algorithm])
+        private = (RSAKey if key.algorithm == "RS384" else ECKey).import_key(key.pem)
         return jwt.encode({"alg": key.algorithm, "kid": key.kid}, claims, private, algorithms=[key.algorithm])
     except (JoseError, ValueError, TypeError):
         raise InputError(

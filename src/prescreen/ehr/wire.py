@@ -41,11 +41,14 @@ class Reply(NamedTuple):
 
 @contextmanager
 def readable(what: str) -> Iterator[None]:
-    """Turns an answer that lacks what FHIR requires into a DeliveryError; the answer itself is not quoted."""
+    """Turns an answer that lacks what FHIR requires, and what we cannot write or sign, into a DeliveryError; no
+    answer is quoted."""
     try:
         yield
-    except PrescreenError:
+    except DeliveryError:
         raise
+    except PrescreenError as error:
+        raise DeliveryError(str(error), lasting=True) from None
     except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
         kind = type(error).__name__
         raise DeliveryError(
