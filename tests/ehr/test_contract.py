@@ -204,6 +204,29 @@ def test_two_deliveries_at_once_store_one(record: Record, patient: str) -> None:
     assert (counts["Composition"], counts["Observation"], counts["Task"]) == (1, 5, 1)
 
 
+class Blind:
+    """A wire whose first search finds nothing yet, as where an index lags behind."""
+
+    def __init__(self, wire: Wire) -> None:
+        self.wire, self.searched = wire, False
+
+    def send(
+        self, method: str, path: str, query: str = "", headers: Mapping[str, str] | None = None, body: bytes = b""
+    ) -> Reply:
+        if path == "Composition" and not self.searched:
+            self.searched = True
+            return Reply(200, {}, b'{"resourceType": "Bundle", "type": "searchset"}')
+        return self.wire.send(method, path, query, headers, body)
+
+
+def test_a_search_that_lags_stores_nothing_twice(record: Record, patient: str) -> None:
+    signed = fresh(patient=PatientLink(reference=patient))
+    first = record.channel.deliver(signed)
+    before = record.of_patient(patient)
+    assert RecordChannel(Blind(record.wire)).deliver(signed) == first
+    assert record.of_patient(patient) == before
+
+
 def test_a_correction_joins_the_visit_and_raises_its_priority(record: Record, patient: str) -> None:
     link = PatientLink(reference=patient)
     first = fresh(patient=link)
