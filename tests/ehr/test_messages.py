@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ehr.small_visit import MODEL, SIGNATURE, make_report, make_visit
 from prescreen.clinic.acuity import Acuity
 from prescreen.clinic.case import Vitals
 from prescreen.clinic.report import Finding, HistoryReview
@@ -17,7 +18,6 @@ from prescreen.ehr.channel import DeliveryError
 from prescreen.ehr.er7 import LONGEST_TEXT, clean
 from prescreen.ehr.messages import Route, control_id, write_mdm, write_oru
 from prescreen.records.segments import parse_message
-from ehr.small_visit import MODEL, SIGNATURE, make_report, make_visit
 
 GOLDEN = Path(__file__).parent / "golden"
 WRITERS = {"MDM": write_mdm, "ORU": write_oru}

@@ -74,7 +74,7 @@ class MllpChannel:
                 raise DeliveryError(
                     f"no acknowledgement within {self.timeout_s:g} s; it is sent again", lasting=False
                 ) from None
-            except OSError as error:
+            except (OSError, UnicodeError) as error:
                 reason = type(error).__name__
                 raise DeliveryError(f"the receiver is not there or hung up ({reason})", lasting=False) from None
         sent = control_id(visit, self.kind)
