@@ -1,7 +1,7 @@
 """The wire form of HL7 v2: texts cleaned, escaped and held to a length, fields, segments, times. Knows no message.
 
-Whatever a person typed passes through `line` or `pieces`, the only makers of `Encoded` from free text, so it can
-neither open a segment or a field, nor stand for HL7's "delete this" (two double quotes), nor hold control signs.
+Whatever a person typed passes through `line`, `whole` or `pieces`, the only makers of `Encoded` from free text, so
+it can neither open a segment or a field, nor mean HL7's "delete this" (two double quotes), nor hold control signs.
 """
 
 import base64
@@ -33,6 +33,13 @@ def clean(text: str) -> str:
 def line(text: str, limit: int | None = None) -> Encoded:
     """One value on one line, cut at `limit` characters as they go over the wire, never inside an escape."""
     return next(_chunks(" ".join(clean(text).split("\n")), limit or LONGEST_TEXT), NOTHING)
+
+
+def whole(text: str) -> Encoded:
+    """An id exactly as it is; one that would have to be changed stops the message, for it would be another id."""
+    if clean(text) != text.strip() or "\n" in text.strip():
+        raise DeliveryError("an id holds control characters; correct it in the record", lasting=True)
+    return line(text)
 
 
 def pieces(text: str) -> list[Encoded]:

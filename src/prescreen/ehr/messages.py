@@ -8,7 +8,20 @@ from typing import Final, Literal
 
 from prescreen.clinic.signed import PatientLink, Person, SignedVisit
 from prescreen.config import Strict
-from prescreen.ehr.er7 import MARKS, NOTHING, Encoded, clean, composite, line, mark, moment, number, pieces, segment
+from prescreen.ehr.er7 import (
+    MARKS,
+    NOTHING,
+    Encoded,
+    clean,
+    composite,
+    line,
+    mark,
+    moment,
+    number,
+    pieces,
+    segment,
+    whole,
+)
 from prescreen.ehr.sections import (
     CONSCIOUSNESS,
     LEVEL,
@@ -127,14 +140,14 @@ def _patient_number(link: PatientLink, visit_id: str) -> Encoded:
             authority = (NOTHING, line(system.removeprefix("urn:oid:")), Encoded("ISO"))
         elif ":" in system:
             authority = (NOTHING, line(system), Encoded("URI"))
-        return composite(line(link.identifier), NOTHING, NOTHING, authority, Encoded("MR"))
+        return composite(whole(link.identifier), NOTHING, NOTHING, authority, Encoded("MR"))
     if link.reference and clean(link.reference):
-        return composite(line(link.reference), NOTHING, NOTHING, Encoded("FHIR"), Encoded("U"))
+        return composite(whole(link.reference), NOTHING, NOTHING, Encoded("FHIR"), Encoded("U"))
     return composite(mark(visit_id), NOTHING, NOTHING, _OURS, Encoded("U"))
 
 
 def _visit(visit: SignedVisit) -> str:
-    visit_number = composite(line(visit.visit_id), NOTHING, NOTHING, _OURS, Encoded("VN"))
+    visit_number = composite(whole(visit.visit_id), NOTHING, NOTHING, _OURS, Encoded("VN"))
     return segment("PV1", {1: Encoded("1"), 2: Encoded("O"), 19: visit_number, 44: moment(visit.opened)})
 
 
@@ -165,7 +178,7 @@ def _document_number(signature: str) -> Encoded:
 
 
 def _person(person: Person) -> Encoded:
-    return composite(line(person.id), line(person.name, 50))
+    return composite(whole(person.id), line(person.name, 50))
 
 
 def _ce(code: Code) -> Encoded:
