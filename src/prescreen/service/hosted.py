@@ -13,6 +13,7 @@ from typing import Any
 
 from prescreen.errors import PrescreenError
 from prescreen.model.engine import Engine
+from prescreen.model.files import locate_model
 from prescreen.service.calling import Fault, ask_engine
 from prescreen.service.faults import FaultyEngine, Script
 from prescreen.service.host import Ready, Reply, open_pipe
@@ -22,6 +23,7 @@ def open_model(order: Mapping[str, Any]) -> Engine:
     """What the first line asks for."""
     if order["kind"] == "script":
         return FaultyEngine(Script.model_validate(order["script"]))
+    locate_model(order["where"])  # before torch loads: nothing there is soon said
     from prescreen.model.engine import load_engine
 
     return load_engine(order["where"], threads=order["threads"])

@@ -72,7 +72,8 @@ def probe_server(engine: EndpointEngine, key: str = "", seconds: float = PROBE_S
         found["latency_s"] = round(time.monotonic() - begun, 3)
         found["separated"] = not leaks(plain.text)
     found["schema_use"] = ask_schema(engine, plain is not None, seconds)
-    return Probe(**found, findings=tuple(describe(found, models)))
+    probe = Probe(**found)
+    return probe.model_copy(update={"findings": tuple(describe(probe, models))})
 
 
 def list_models(url: str, key: str, seconds: float) -> tuple[list[Served], str]:
@@ -134,29 +135,30 @@ def _try(work: Callable[[], T], seconds: float) -> T | None:
         return None
 
 
-def describe(found: dict[str, Any], models: list[Served]) -> list[str]:
+def describe(probe: Probe, models: list[Served]) -> list[str]:
     """One sentence a finding, the troubling ones told with what they mean."""
-    name = found["model"]
-    says = [f"{found['url']} answers" + (f" (version {found['version']})." if found["version"] else ".")]
-    if found["listed"] is None:
+    says = [f"{probe.url} answers" + (f" (version {probe.version})." if probe.version else ".")]
+    if probe.listed is None:
         says.append("It lists no models, so nobody can tell which one it serves.")
-    elif found["listed"]:
-        served = found["served"]
-        says.append(f"It lists {tidy(name)}" + (f", from {tidy(served.root)}." if served.root else "."))
+    elif probe.listed:
+        root = probe.served.root if probe.served else ""
+        says.append(f"It lists {tidy(probe.model)}" + (f", from {tidy(root)}." if root else "."))
     else:
-        says.append(f"It does not list {tidy(name)}; it has {', '.join(tidy(one.id) for one in models[:5])}.")
-    if found["latency_s"] is None:
+        says.append(
+            f"It does not list {tidy(probe.model)}; it has {', '.join(tidy(one.id) for one in models[:5])}."
+        )
+    if probe.latency_s is None:
         says.append("It gave no answer to a plain question; drafts will fail until it does.")
     else:
-        says.append(f"It answered a plain question in {found['latency_s']:.2f} s.")
-    says.append(SCHEMA_USE[found["schema_use"]])
-    if found["separated"] is not None:
+        says.append(f"It answered a plain question in {probe.latency_s:.2f} s.")
+    says.append(SCHEMA_USE[probe.schema_use])
+    if probe.separated is not None:
         says.append(
             "Its analysis stays out of the answer."
-            if found["separated"]
+            if probe.separated
             else "Its analysis gets into the answer: such answers are refused here."
         )
-    if found["url"].startswith("http://") and not re.match(r"http://(localhost|127\.|\[::1\])", found["url"]):
+    if probe.url.startswith("http://") and not re.match(r"http://(localhost|127\.|\[::1\])", probe.url):
         says.append("The way to it is not encrypted: keep it inside one machine or a closed network.")
     return says
 
