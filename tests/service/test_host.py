@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import get_args
 
@@ -22,6 +23,7 @@ from prescreen.service.calling import Call, Fault
 from prescreen.service.faults import QUESTIONS, Behaviour
 from prescreen.service.guarding import GuardedEngine, GuardSettings
 from prescreen.service.host import Host
+from prescreen.service.pool import Pool
 from small_case import CALM, make_case
 
 MESSAGES = [{"role": "developer", "content": "Ask."}, {"role": "user", "content": CALM}]
@@ -187,6 +189,26 @@ def test_a_prompt_larger_than_the_pipe_holds_nobody_up(start):
     assert host.start() == ""
 
 
+def test_a_question_passes_a_draft_that_hangs_where_there_are_two(start):
+    pool = Pool([start("hang"), start("fine")])
+    guarded = GuardedEngine(pool, GuardSettings(timeout_s=1, question_timeout_s=1))
+    assert pool.start() == "" and pool.starts == 2
+    with ThreadPoolExecutor(1) as other:
+        hung = other.submit(guarded.draft, make_case())
+        time.sleep(0.2)
+        begun = time.monotonic()
+        assert guarded.ask(MESSAGES) == QUESTIONS[0] and time.monotonic() - begun < 0.5
+        assert hung.result().model is None
+    assert guarded.draft(make_case()).model is not None, "the next goes to who is idle longest"
+
+
+def test_a_pool_that_cannot_load_says_why(tmp_path):
+    order = {"kind": "model", "where": str(tmp_path), "threads": 1}
+    pool = Pool([Host(order, "nothing", start_s=60) for _ in range(2)])
+    assert "no model here" in pool.start()
+    pool.close()
+
+
 @settings(max_examples=6)
 @given(behaviours=st.lists(st.sampled_from(get_args(Behaviour)), min_size=2, max_size=4))
 def test_whatever_the_process_does_each_case_gets_one_report(behaviours):
@@ -214,4 +236,4 @@ def test_the_twin_drafts_and_asks_from_its_process():
     guarded.close()
     assert drafted.finish == "stop" and drafted.model is not None, drafted.error
     assert drafted.report.acuity is Acuity.EMERGENCY
-    assert question and question.endswith("?")
+    assert question and "<|" not in question

@@ -91,11 +91,15 @@ class Breaker:
 
 
 class Door:
-    """At most `at_once` inside and `waiting` before it in each lane, first come first served within a lane."""
+    """At most `at_once` inside and `waiting` before it in each lane, first come first served within a lane.
+
+    Where more than one may be inside, one place is kept free of drafts: a patient waits for a question now.
+    """
 
     def __init__(self, at_once: int, waiting: int) -> None:
-        self.at_once, self.waiting = at_once, waiting
-        self._inside = 0
+        self.waiting = waiting
+        self.places: dict[Lane, int] = {"ask": at_once, "draft": max(1, at_once - 1)}
+        self._inside: dict[Lane, int] = {"ask": 0, "draft": 0}
         self._lanes: dict[Lane, deque[object]] = {"ask": deque(), "draft": deque()}
         self._changed = threading.Condition()
 
@@ -114,7 +118,7 @@ class Door:
         finally:
             if fault is None:
                 with self._changed:
-                    self._inside -= 1
+                    self._inside[lane] -= 1
                     self._changed.notify_all()
 
     def _wait(self, lane: Lane, deadline: float) -> Fault | None:
@@ -124,19 +128,19 @@ class Door:
                 return Fault.FULL
             line.append(ticket)
             try:
-                while self._inside >= self.at_once or self._first() is not ticket:
+                while not (self._is_free(lane) and line[0] is ticket):
                     left = deadline - time.monotonic()
                     if left <= 0:
                         return Fault.BUSY
                     self._changed.wait(left)
-                self._inside += 1
+                self._inside[lane] += 1
                 return None
             finally:
                 line.remove(ticket)
                 self._changed.notify_all()
 
     def _is_free(self, lane: Lane) -> bool:
-        return self._inside < self.at_once and not any(self._lanes.values())
-
-    def _first(self) -> object:
-        return next(line[0] for line in self._lanes.values() if line)
+        """Whether there is a place for the first of this lane; a draft lets every waiting question go before it."""
+        if sum(self._inside.values()) >= self.places["ask"]:
+            return False
+        return lane == "ask" or (self._inside["draft"] < self.places["draft"] and not self._lanes["ask"])

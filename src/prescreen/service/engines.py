@@ -23,6 +23,7 @@ from prescreen.release import Release, open_release
 from prescreen.service.calling import Caller, ThreadCaller
 from prescreen.service.guarding import GuardedEngine, GuardSettings
 from prescreen.service.host import Host
+from prescreen.service.pool import Pool
 from prescreen.service.probe import PROBE_S, Probe, probe_server
 from prescreen.service.standing import Standing, compare, served_name, stands, watch
 
@@ -36,10 +37,14 @@ class RulesOnly(Strict):
 
 
 class Released(Strict):
-    """The model of the current release, in a process beside the service. `threads` 0 is torch's own choice."""
+    """The model of the current release, in processes beside the service. `threads` 0 is torch's own choice.
+
+    Each process holds the whole model; with two or more, a patient's question never waits for a draft to end.
+    """
 
     kind: Literal["release"] = "release"
     releases: Path = Path("releases")
+    processes: Annotated[int, Field(ge=1)] = 1
     threads: int = 0
     start_s: float = 600.0
 
@@ -49,7 +54,8 @@ class Demo(Strict):
 
     kind: Literal["demo"] = "demo"
     model: str = "twin"
-    threads: int = 0
+    processes: Annotated[int, Field(ge=1)] = 2
+    threads: int = 1
     start_s: float = 600.0
 
 
@@ -115,7 +121,7 @@ def _open_released(settings: Released, stages: Stages) -> Opened:
         weights=release.weights,
         verdict=release.verdict,
     )
-    return _start_host(release.model, label, settings.threads, settings.start_s, standing)
+    return _start_hosts(release.model, label, settings, standing)
 
 
 def _open_demo(settings: Demo) -> Opened:
@@ -127,15 +133,16 @@ def _open_demo(settings: Demo) -> Opened:
         return Opened(None, None, _sentence(error))
     name = Path(settings.model).name
     label = ModelLabel(name=name, version=DEMO, engine="in-process", weights=weights)
-    return _start_host(settings.model, label, settings.threads, settings.start_s, stands)
+    return _start_hosts(settings.model, label, settings, stands)
 
 
-def _start_host(where: str, label: ModelLabel, threads: int, start_s: float, standing: Standing) -> Opened:
-    host = Host({"kind": "model", "where": where, "threads": threads}, label.name, start_s=start_s)
-    if fault := host.start():
-        host.close()
+def _start_hosts(where: str, label: ModelLabel, settings: Released | Demo, standing: Standing) -> Opened:
+    order = {"kind": "model", "where": where, "threads": settings.threads}
+    pool = Pool([Host(order, label.name, start_s=settings.start_s) for _ in range(settings.processes)])
+    if fault := pool.start():
+        pool.close()
         return Opened(None, None, f"{label.name} could not be started: {fault}", later=True)
-    return Opened(host, label, "", standing)
+    return Opened(pool, label, "", standing)
 
 
 def _open_endpoint(settings: Endpoint, stages: Stages) -> Opened:
