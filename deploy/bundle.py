@@ -1,8 +1,8 @@
 """All a clinic without internet needs, in one folder: wheels, deploy files, checksums, an installer.
 
-Knows pip, the lock and SHA-256. Does not know what is inside the packages, and copies no weights: it notes their sums.
+Knows pip, the lock and SHA-256. Does not know what is inside the packages; copies no weights, notes their sums.
 
-    python deploy/bundle.py OUT [--wheels FOLDER] [--model FOLDER]   # where there is a network, or a folder of wheels
+    python deploy/bundle.py OUT [--wheels FOLDER] [--model FOLDER]   # with a network or a folder of wheels
     python deploy/bundle.py verify BUNDLE                            # anywhere; needs nothing but Python
 """
 
@@ -85,7 +85,7 @@ def run_pip(*words: object) -> bool:
 
 
 def build_project(project: Path, wheels: Path) -> Path:
-    """The project's own wheel, from a clean copy: no leftovers of an earlier build, no file modes of this machine."""
+    """The project's own wheel, from a clean copy: no leftovers of a build, no file modes of this machine."""
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder)
         for name in SOURCES:
@@ -102,15 +102,14 @@ def build_project(project: Path, wheels: Path) -> Path:
     return next(wheels.glob("prescreen-*.whl"))
 
 
-def fetch_wheels(
-    project: Path, wheels: Path, lock: Path, extras: str, local: Path | None, torch_index: str
-) -> None:
+def fetch_wheels(wheels: Path, lock: Path, extras: str, local: Path | None, torch_index: str) -> None:
     """Every package the service needs, none but those in the lock."""
     locked = read_lock(lock)
     where: list[object] = ["--find-links", wheels]
     if local is not None:
         where += ["--no-index", "--find-links", local]
-    download = ["download", "--only-binary", ":all:", "--dest", wheels, *where]
+    # `wheel`, not `download`: a package of the lock that comes as source only is built here, not at the clinic.
+    download = ["wheel", "--no-build-isolation", "--prefer-binary", "--wheel-dir", wheels, *where]
     if "torch" in locked:  # as the Makefile does: the CPU build, asked from its own index in one command only
         torch = ["--no-deps", f"torch=={locked['torch']}"]
         index = ["--extra-index-url", torch_index] if torch_index and local is None else []
@@ -122,7 +121,7 @@ def fetch_wheels(
 
 
 def list_requirements(wheels: Path, lock: Path) -> str:
-    """What will be installed: exact version and hash of each wheel; SystemExit on one that the lock does not hold."""
+    """What will be installed: exact version and hash of each wheel; one that the lock does not hold is refused."""
     locked = read_lock(lock)
     lines = []
     seen = set()
@@ -132,9 +131,7 @@ def list_requirements(wheels: Path, lock: Path) -> str:
         if plain in seen:
             raise SystemExit(f"{wheel.name}: two wheels of one package; start from an empty folder")
         if plain != "prescreen" and locked.get(plain) != version.partition("+")[0]:
-            raise SystemExit(
-                f"{wheel.name}: not in {lock.name} in this version; a bundle holds what was tested, no more"
-            )
+            raise SystemExit(f"{wheel.name}: not in {lock.name} in this version; a bundle holds what was tested")
         seen.add(plain)
         lines.append(f"{plain}=={version} --hash=sha256:{sum_file(wheel)}\n")
     return "".join(lines)
@@ -163,7 +160,7 @@ def build(options: argparse.Namespace) -> None:
     project: Path = options.project
     lock = project / "requirements.lock"
     version = build_project(project, wheels).name.split("-")[1]
-    fetch_wheels(project, wheels, lock, options.extras, options.wheels, options.torch_index)
+    fetch_wheels(wheels, lock, options.extras, options.wheels, options.torch_index)
     (out / "requirements.txt").write_text(list_requirements(wheels, lock), encoding="utf-8")
     copy_deploy(project, out)
     from sbom import make_sbom

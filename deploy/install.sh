@@ -65,8 +65,8 @@ if [[ ! -f $release/.complete ]]; then
     --require-hashes --find-links "$bundle/wheels" --requirement "$bundle/requirements.txt"
   PIP_CONFIG_FILE=/dev/null "$release/bin/python" -I -m pip --isolated check >/dev/null
   "$release/bin/python" -I -c "import prescreen"
-  mkdir "$release/share"
-  cp -R "$bundle/deploy" "$bundle/docs" "$bundle/sbom.cdx.json" "$bundle/requirements.txt" "$release/share/"
+  mkdir "$release/bundle"
+  cp -R "$bundle/deploy" "$bundle/docs" "$bundle/sbom.cdx.json" "$bundle/requirements.txt" "$release/bundle/"
   touch "$release/.complete"
 fi
 # The switch is one rename, so the service finds the old release or the new one, never half of one.

@@ -8,15 +8,15 @@ Knows wheels and the metadata inside them. Does not know of vulnerabilities and 
 import email.parser
 import hashlib
 import json
+import re
 import sys
 import uuid
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from email.message import Message
 from pathlib import Path
 from typing import Any
 
-from packaging.markers import default_environment
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -27,40 +27,42 @@ LONGEST_NAME = 80  # a longer "License" line is the licence itself, not its name
 def read_metadata(wheel: Path) -> Message:
     """What a wheel says of itself."""
     with zipfile.ZipFile(wheel) as archive:
-        inside = [
-            name for name in archive.namelist() if name.endswith(".dist-info/METADATA") and name.count("/") == 1
-        ]
+        inside = [name for name in archive.namelist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", name)]
         if len(inside) != 1:
             raise SystemExit(f"{wheel.name}: no metadata inside, so this is no wheel; fetch it again")
         return email.parser.Parser().parsestr(archive.read(inside[0]).decode("utf-8"))
 
 
 def find_licence(metadata: Message) -> list[dict[str, Any]]:
-    """The SPDX expression, else the classifiers, else a short name; [] when the package names none."""
+    """The SPDX expression, else the short name, else the classifiers; [] when the package names none."""
     expression = metadata.get("License-Expression")
     if expression:
         return [{"expression": expression}]
-    classified = [
-        line.rpartition(" :: ")[2] for line in metadata.get_all("Classifier", []) if line.startswith("License :: ")
-    ]
-    names = [name for name in classified if name != "OSI Approved"]
     said = (metadata.get("License") or "").strip()
-    if not names and said and "\n" not in said and len(said) <= LONGEST_NAME:
-        names = [said]
+    names = [said] if said and "\n" not in said and len(said) <= LONGEST_NAME else []
+    if not names:
+        classifiers = [line for line in metadata.get_all("Classifier", []) if line.startswith("License :: ")]
+        names = [line.rpartition(" :: ")[2] for line in classifiers]
     return [{"license": {"name": name, "acknowledgement": "declared"}} for name in names]
 
 
-def list_needs(metadata: Message, present: Iterable[str], extras: Sequence[str]) -> list[str]:
-    """Which of the packages present this one asks for, here or under one of the extras."""
-    known = set(present)
-    needs = set()
-    for line in metadata.get_all("Requires-Dist", []):
-        requirement = Requirement(line)
-        environments = [{**default_environment(), "extra": extra} for extra in ("", *extras)]
-        wanted = requirement.marker is None or any(map(requirement.marker.evaluate, environments))
-        if wanted and canonicalize_name(requirement.name) in known:
-            needs.add(str(canonicalize_name(requirement.name)))
-    return sorted(needs)
+def list_needs(packages: Mapping[str, Message]) -> dict[str, set[str]]:
+    """Who asks for whom, from the project down: no marker that is false here, no extra nobody asked for."""
+    asked = {PROJECT: set(packages[PROJECT].get_all("Provides-Extra", []))}
+    needs: dict[str, set[str]] = {name: set() for name in packages}
+    waiting = [PROJECT]
+    while waiting:
+        name = waiting.pop()
+        for requirement in map(Requirement, packages[name].get_all("Requires-Dist", [])):
+            marker, other = requirement.marker, str(canonicalize_name(requirement.name))
+            wanted = marker is None or any(marker.evaluate({"extra": extra}) for extra in ("", *asked[name]))
+            if not wanted or other not in packages:
+                continue
+            needs[name].add(other)
+            if other not in asked or not requirement.extras <= asked[other]:
+                asked[other] = asked.get(other, set()) | requirement.extras
+                waiting.append(other)
+    return needs
 
 
 def make_component(wheel: Path, metadata: Message) -> dict[str, Any]:
@@ -81,20 +83,18 @@ def make_component(wheel: Path, metadata: Message) -> dict[str, Any]:
 
 def make_sbom(wheels: Path) -> dict[str, Any]:
     """The whole bill; the same wheels give the same bytes, so it carries no time of day."""
-    read = {path: read_metadata(path) for path in sorted(wheels.glob("*.whl"))}
-    components = {str(canonicalize_name(meta["Name"])): make_component(path, meta) for path, meta in read.items()}
-    if PROJECT not in components:
+    packages: dict[str, Message] = {}
+    components: dict[str, dict[str, Any]] = {}
+    for path in wheels.glob("*.whl"):
+        metadata = read_metadata(path)
+        name = str(canonicalize_name(metadata["Name"]))
+        packages[name], components[name] = metadata, make_component(path, metadata)
+    if PROJECT not in packages:
         raise SystemExit(f"{wheels}: the wheel of {PROJECT} is not here; name the wheels folder of a bundle")
-    extras = {name: meta.get_all("Provides-Extra", []) for name, meta in _by_name(read.values())}
+    refs = {name: component["bom-ref"] for name, component in components.items()}
+    needs = list_needs(packages)
     dependencies = [
-        {
-            "ref": components[name]["bom-ref"],
-            "dependsOn": [
-                components[need]["bom-ref"]
-                for need in list_needs(meta, components, extras[name] if name == PROJECT else [])
-            ],
-        }
-        for name, meta in _by_name(read.values())
+        {"ref": refs[name], "dependsOn": [refs[other] for other in sorted(needs[name])]} for name in sorted(needs)
     ]
     main = components.pop(PROJECT)
     body = {"components": [components[name] for name in sorted(components)], "dependencies": dependencies}
@@ -108,10 +108,6 @@ def make_sbom(wheels: Path) -> dict[str, Any]:
         "metadata": {"component": main},
         **body,
     }
-
-
-def _by_name(read: Iterable[Message]) -> list[tuple[str, Message]]:
-    return sorted(((str(canonicalize_name(meta["Name"])), meta) for meta in read), key=lambda pair: pair[0])
 
 
 def main(arguments: Sequence[str]) -> None:
