@@ -10,6 +10,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from prescreen.clinic.signed import ModelLabel
 from prescreen.ehr.channel import Channel
+from prescreen.ehr.desk import FhirDesk
+from prescreen.service.navigation import show_caller
 from prescreen.service.settings import Settings
 from prescreen.store.base import Store
 
@@ -40,18 +42,19 @@ class House:
     engine: "GuardedEngine | None" = None
     label: ModelLabel | None = None
     why: str = ""
+    desk: FhirDesk | None = None
     pages: Environment = field(default_factory=make_environment)
 
     def render(self, request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
         """A page. Templates find `clinic`, `demo`, `viewer` (who is signed in or None), `csrf`, `lang`, `dir`."""
-        state = request.state
+        caller = request.state.caller if "caller" in request.state._state else None
         known = {
             "request": request,
             "clinic": self.settings.clinic,
             "demo": self.settings.demo,
             "engine_note": self.why,
-            "viewer": state.viewer if "viewer" in state._state else None,
-            "csrf": state.csrf if "csrf" in state._state else "",
+            "viewer": show_caller(caller),
+            "csrf": caller.csrf if caller is not None else "",
             "lang": "en",
             "dir": "ltr",
         }

@@ -37,10 +37,11 @@ ROUTES: Final[Mapping[str, frozenset[str]]] = {
     **_rows("visit-assign visit-facts visit-reopen visit-print visit-invite", SIGNERS),
     **_rows("glass glass-post", SIGNERS),
     **_rows("users user-add user-change outbox outbox-again system", ADMIN),
-    **_rows("audit audit-line grants grant-look", AUDITOR),
+    **_rows("audit audit-visit grants grant-look", AUDITOR),
     **_rows("account account-password account-totp sign-out", STAFF),
     **_rows("fhir-*", RECORD),
-    **_rows("hooks hooks-call", HOOKS),
+    **_rows("hooks", ANYONE),
+    **_rows("hooks-call", HOOKS),
 }
 PASSIVE: Final = frozenset({"queue-rows"})  # pages that ask by themselves: they do not keep a session alive
 UNFINISHED: Final = frozenset({"account", "account-password", "account-totp", "sign-out"})  # before all is set up

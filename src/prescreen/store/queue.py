@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, and_, func, or_, select
 from prescreen.clinic.acuity import Acuity
 from prescreen.store.base import Act
 from prescreen.store.holding import holder
-from prescreen.store.tables import Visit
+from prescreen.store.tables import Patient, Review, Visit
 from prescreen.store.visits import LEVELS
 
 _UNKNOWN = Acuity.HIGH.rank
@@ -51,6 +51,22 @@ def read_queue(act: Act, teams: Collection[str], limit: int = 200) -> list[Waiti
 def count_queue(act: Act, teams: Collection[str]) -> int:
     """How many wait, those beyond the list too."""
     return act.session.scalar(select(func.count()).where(Visit.team.in_(teams), _is_task())) or 0
+
+
+def find_newest(act: Act, reference: str) -> Visit | None:
+    """The newest visit of a patient by the record's reference, e.g. "Patient/123"."""
+    look = act.keys.look("patient", reference)
+    query = select(Visit).join(Patient).where(Patient.look == look).order_by(Visit.opened.desc()).limit(1)
+    return act.session.scalar(query)
+
+
+def find_signed_level(act: Act, visit: Visit) -> Acuity | None:
+    """The level as last signed, None while the visit is anybody's task."""
+    if visit.state != "signed":
+        return None
+    query = select(Review.level).where(Review.visit_id == visit.id, Review.state == "signed")
+    level = act.session.scalar(query.order_by(Review.at.desc()).limit(1))
+    return None if level is None else LEVELS[level]
 
 
 def _is_task() -> ColumnElement[bool]:
