@@ -11,6 +11,9 @@ from prescreen.service.house import House
 from prescreen.service.identity import Doors
 from prescreen.service.identity_settings import IdentitySettings
 from prescreen.service.settings import Settings
+from prescreen.store.base import Who
+from prescreen.store.people import User
+from prescreen.store.sessions import STAFF, begin
 from store.desk import make_store
 
 
@@ -27,7 +30,7 @@ def make_house(folder: Path, **changes: object) -> House:
 
 
 def make_client(house: House, *routers: APIRouter, **doors: object) -> TestClient:
-    app = make_app(house, Doors(IdentitySettings(), **doors), routers, works=False)  # type: ignore[arg-type]
+    app = make_app(house, Doors(IdentitySettings(totp_for=()), **doors), routers, works=False)  # type: ignore[arg-type]
     return TestClient(app, base_url="https://testserver", follow_redirects=True)
 
 
@@ -36,3 +39,13 @@ def hidden(page: str, name: str) -> str:
     found = re.search(rf'name="{name}" value="([^"]*)"', page)
     assert found, f"no field {name}"
     return found[1]
+
+
+def sign_in(client: TestClient, house: House, who: Who) -> str:
+    """Put a live session of this person into the client; returns its form token."""
+    with house.store.act(who) as act:
+        user = act.session.get_one(User, who.id)
+        begun = begin(act, STAFF, user=user)
+    client.cookies.set("__Host-staff", begun.token)
+    client.headers["accept"] = "text/html"
+    return begun.session.csrf
