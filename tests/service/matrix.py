@@ -1,4 +1,4 @@
-"""Every route times every role, on any app: what the table allows is let through, everything else is turned away."""
+"""Every route times every role, on any app: what the table allows is let through, all else is turned away."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple

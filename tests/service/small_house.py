@@ -1,4 +1,4 @@
-"""A tiny service behind the real guard: every route of the table, a page for each, people and visits to try them."""
+"""A tiny service behind the real guard: every route of the table, a page for each, people to try them."""
 
 import datetime
 from collections.abc import Mapping
@@ -24,9 +24,7 @@ from store.desk import make_store
 
 CONSOLE = Who("console", "admin")
 PASSWORD = "rain over the harbour"
-BASE = (
-    "<!doctype html><html lang=en><title>{% block title %}{% endblock %}</title>{% block main %}{% endblock %}</html>"
-)
+BASE = "<!doctype html><html lang=en><title>{% block title %}{% endblock %}</title>{% block main %}{% endblock %}"
 HASH: list[str] = []
 
 
