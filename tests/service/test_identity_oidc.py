@@ -23,6 +23,7 @@ from service.real_provider import run_provider, walk_through
 from service.small_house import CONSOLE, Desk, add_person, make_app, session_token, staff_browser
 
 BASE = "https://testserver"
+KEY = RSAKey.generate_key(2048, {"kid": "one", "use": "sig"})
 ROLES = {"triage-nurse": "nurse", "log-reader": "auditor"}
 
 
@@ -213,7 +214,7 @@ class Liar:
     issuer = "https://idp.example"
 
     def __init__(self) -> None:
-        self.key = RSAKey.generate_key(2048, {"kid": "one", "use": "sig"})
+        self.key = KEY
         self.told: dict[str, Any] = {}
         self.asked: list[str] = []
         self.about: dict[str, Any] = {
