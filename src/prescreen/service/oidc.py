@@ -48,13 +48,9 @@ class OidcClient:
     """One provider. Its addresses and keys are read when first needed and again after an hour."""
 
     def __init__(self, settings: OidcSettings, transport: "httpx2.BaseTransport | None" = None) -> None:
-        import httpx2
-
         self.settings = settings
         self._secret = _read_secret(settings)
-        self._http = httpx2.Client(
-            timeout=settings.timeout_s, follow_redirects=False, trust_env=False, transport=transport
-        )
+        self._transport = transport
         self._lock = threading.Lock()
         self._about: tuple[float, dict[str, Any]] | None = None
         self._keys: tuple[float, KeySet] | None = None
@@ -183,8 +179,11 @@ class OidcClient:
     def _read(self, method: str, address: str, **more: Any) -> dict[str, Any]:
         import httpx2
 
-        try:
-            answer = self._http.request(method, address, headers={"accept": "application/json"}, **more)
+        try:  # a client for each call: people sign in a few times an hour, and nothing is left open
+            with httpx2.Client(
+                timeout=self.settings.timeout_s, follow_redirects=False, trust_env=False, transport=self._transport
+            ) as http:
+                answer = http.request(method, address, headers={"accept": "application/json"}, **more)
             value = answer.json() if len(answer.content) <= _MOST_BYTES else None
         except (httpx2.HTTPError, ValueError):
             raise RefusedError("unreachable") from None

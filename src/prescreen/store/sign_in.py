@@ -14,11 +14,14 @@ from prescreen.store.keys import Keys
 from prescreen.store.passwords import find_step, hash_password, is_dated, verify
 from prescreen.store.people import Session, User
 from prescreen.store.sessions import Begun, Limits, begin, end_session, rotate
-from prescreen.store.throttle import ADDRESS, DEVICE, LOGIN, Limit, enter, forgive, network_of
+from prescreen.store.throttle import ADDRESS, DEVICE, LOGIN, Limit, enter, forgive, network_of, read_wait
 
 DOOR: Final = Who("door", "anyone")
 _MARKS: Final = 10  # logins one shared computer remembers
 _NOTHING: Final = datetime.timedelta()
+
+
+Gates = tuple[tuple[Limit, str], ...]
 
 
 class Try(NamedTuple):
@@ -43,11 +46,9 @@ class Answer(NamedTuple):
 def sign_in(store: Store, told: Try, limits: Limits) -> Answer:
     """Try a login, a password and a code. The slow check of the password holds no lock of the database."""
     gates = _gates(told)
-    with store.act(DOOR) as act:
-        wait = enter(act, *gates)
-        if wait is not None:
-            act.log("sign-in", outcome="slowed", login=_mark(act, "login", told.login), wait=wait.total_seconds())
-            return Answer(None, None, wait)
+    wait = _knock(store, DOOR, gates)
+    if wait is not None:
+        return Answer(None, None, wait)
     with store.look(DOOR) as look:
         user = find_user(look, told.login)
     right = verify(user.password if user else None, told.password, store.clock())
@@ -57,7 +58,7 @@ def sign_in(store: Store, told: Try, limits: Limits) -> Answer:
         why = _why_not(act, user, right, told.code)
         if why or user is None:
             marks = {kind: _mark(act, kind, text) for kind, text in (("login", told.login), ("at", told.address))}
-            act.log("sign-in", user.id if user else "", "refused", why=why, **marks)
+            act.log("sign-in", user.id if user else "", "refused", why=why, wait=_seconds(act, gates), **marks)
             return Answer(None, None)
         if dated is not None:
             user.password = dated
@@ -68,17 +69,15 @@ def prove(store: Store, user: User, session_id: str, password: str, code: str) -
     """Show once more who one is (a step-up): the session goes on under a new token, proved now."""
     gates = ((LOGIN, f"prove|{user.login}"),)
     who = Who(user.id, user.role)
-    with store.act(who) as act:
-        wait = enter(act, *gates)
-        if wait is not None:
-            act.log("session.prove", user.id, "slowed", wait=wait.total_seconds())
-            return Answer(None, None, wait)
+    wait = _knock(store, who, gates)
+    if wait is not None:
+        return Answer(None, None, wait)
     right = verify(user.password, password, store.clock())
     with store.act(who) as act:
         row = act.session.get(User, user.id, with_for_update=True, populate_existing=True)
         why = _why_not(act, row, right, code)
         if why or row is None:
-            act.log("session.prove", user.id, "refused", why=why)
+            act.log("session.prove", user.id, "refused", why=why, wait=_seconds(act, gates))
             return Answer(None, None)
         forgive(act, *gates[0])
         begun = rotate(act, session_id, proved=True)
@@ -114,7 +113,22 @@ def enrol_totp(store: Store, user: User, session_id: str, secret: str, code: str
     return True
 
 
-def _gates(told: Try) -> tuple[tuple[Limit, str], ...]:
+def _knock(store: Store, who: Who, gates: Gates) -> datetime.timedelta | None:
+    """Count a try, or tell how long to wait: who comes too early costs a read, no write and no line of the log."""
+    with store.look(who) as look:
+        wait = read_wait(look, *gates)
+    if wait is None:
+        with store.act(who) as act:
+            wait = enter(act, *gates)
+    return wait
+
+
+def _seconds(act: Act, gates: Gates) -> int:
+    """How long the next try has to wait, for the log."""
+    return int((read_wait(act, *gates) or _NOTHING).total_seconds())
+
+
+def _gates(told: Try) -> Gates:
     login = (told.login.strip().lower())[:256]
     door = (DEVICE, f"{login}|{told.device}") if told.device else (LOGIN, login)
     return door, (ADDRESS, network_of(told.address))
@@ -161,7 +175,7 @@ def _renews(user: User) -> bool:
     return user.password is not None and not user.must_change and is_dated(user.password)
 
 
-def _let_in(act: Act, user: User, limits: Limits, told: Try, gates: tuple[tuple[Limit, str], ...]) -> Begun:
+def _let_in(act: Act, user: User, limits: Limits, told: Try, gates: Gates) -> Begun:
     forgive(act, *gates[0])
     if told.old_session:
         end_session(act, told.old_session, why="signed in anew")

@@ -43,16 +43,20 @@ def enter(act: Act, *tries: tuple[Limit, str]) -> datetime.timedelta | None:
 
     Counted before the try is looked at: a hundred guesses at the same moment are a hundred.
     """
-    places = [(limit, _look(act, limit, text)) for limit, text in sorted(tries)]
-    known = [(limit, act.session.get(Attempt, look)) for limit, look in places]
-    longest = _longest_wait(act, [(limit, row) for limit, row in known if row is not None])
+    longest = read_wait(act, *tries)
     if longest is None:  # rows are made for tries let through alone: who is held up cannot fill the table
-        rows = [(limit, _lock_row(act, look)) for limit, look in places]
+        rows = [(limit, _lock_row(act, _look(act, limit, text))) for limit, text in sorted(tries)]
         longest = _longest_wait(act, rows)
         for limit, row in rows if longest is None else ():
             row.count = _remembered(limit, row, act.now) + 1
             row.since = act.now
     return longest
+
+
+def read_wait(act: Act, *tries: tuple[Limit, str]) -> datetime.timedelta | None:
+    """How long the next try has to wait, None where it need not; counts nothing."""
+    known = [(limit, act.session.get(Attempt, _look(act, limit, text))) for limit, text in tries]
+    return _longest_wait(act, [(limit, row) for limit, row in known if row is not None])
 
 
 def forgive(act: Act, limit: Limit, text: str) -> None:
