@@ -1,4 +1,4 @@
-"""What holds for every way through an interview: never over twelve pages, never a lower level, the same after JSON."""
+"""What holds for every way through an interview: twelve pages at most, never a lower level, the same after JSON."""
 
 import json
 import random
@@ -24,7 +24,7 @@ from prescreen.intake.interview import (
 from prescreen.intake.languages import LANGUAGES
 from prescreen.intake.plan import plan_steps
 from prescreen.intake.script import load_script
-from prescreen.intake.state import LIMIT, Interview, Settings, Step
+from prescreen.intake.state import LIMIT, Interview, Settings
 from small_interview import QUIET, SETTINGS, at_random, reply, upto
 
 QUESTIONS = (
@@ -35,7 +35,6 @@ QUESTIONS = (
     "Is anyone else at home ill?",
     "This is a heart attack.",
 )
-LEVELS = {"seen": 0}
 
 
 def take_step(state: Interview, dice: random.Random, wild: bool) -> Interview:
@@ -55,13 +54,9 @@ def take_step(state: Interview, dice: random.Random, wild: bool) -> Interview:
     return answer(state, sent, step.id).state
 
 
-def pages(step: Step) -> str:
-    return step.id
-
-
 @pytest.mark.parametrize("language", LANGUAGES)
 @given(seed=st.integers(0, 10**6))
-@settings(max_examples=40)
+@settings(max_examples=12)
 def test_random_ways_through(language: str, seed: int) -> None:
     dice = random.Random(seed)
     state = begin(language, "visit-1", Settings(year=2027, follow_up_languages=LANGUAGES, on_site=seed % 2 == 0))
@@ -82,7 +77,7 @@ def test_random_ways_through(language: str, seed: int) -> None:
 
 
 @given(seed=st.integers(0, 10**6))
-@settings(max_examples=150)
+@settings(max_examples=30)
 def test_straight_ways_end_within_twelve_pages(seed: int) -> None:
     dice = random.Random(seed)
     topic = dice.choice(load_script().topics)
@@ -106,7 +101,7 @@ def test_straight_ways_end_within_twelve_pages(seed: int) -> None:
 
 
 @given(seed=st.integers(0, 10**6))
-@settings(max_examples=60)
+@settings(max_examples=15)
 def test_an_emergency_survives_everything_said_after_it(seed: int) -> None:
     dice = random.Random(seed)
     state = answer(upto("screen"), {"signs": [dice.choice(["seizure", "suicide", "breathing", "stroke"])]}).state
@@ -139,12 +134,12 @@ NAMES = sorted(
     ),
     step=st.one_of(st.none(), st.sampled_from([*QUIET, "done", "weak-side", "more-1", "more-x", "../etc"])),
 )
-@settings(max_examples=200)
+@settings(max_examples=50)
 def test_nothing_that_is_sent_raises(sent: list[dict[str, object]], step: str | None) -> None:
     state = begin("en", "visit-1", SETTINGS)
     for values in sent:
         taken = answer(state, values, step)
-        assert taken.errors or taken.state != state or next_step(state).kind == "done"
+        assert taken.errors or taken.state != state or state.has(str(step))
         assert all(problem.text for problem in taken.errors)
         state = taken.state if taken.state != state else answer(state, reply(next_step(state))).state
         assert Interview.model_validate_json(state.model_dump_json()) == state

@@ -60,8 +60,8 @@ _HISTORY = re.compile(
 _HINT = re.compile(
     r"\b(?:diagnos(?!ed)\w*|(?:could|might|may|must) (?:this|it|that|you|he|she)\b(?! (?:tell|say|describe|move"
     r"|walk|speak|eat|drink|swallow|bend|stand|breathe|sleep|see|hear|feel|still|be pregnant))|sounds? like"
-    r"|looks? like|i (?:think|believe|suspect)|most likely|probably|you (?:have|may have|might have|could have) (?:an? )?"
-    r"\w+itis|suggests?|consistent with)\b",
+    r"|looks? like|i (?:think|believe|suspect)|most likely|probably|you (?:have|may have|might have|could have)"
+    r" (?:an? )?\w+itis|suggests?|consistent with)\b",
     re.I,
 )
 
