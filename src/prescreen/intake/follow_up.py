@@ -16,8 +16,8 @@ ALIKE = 0.6  # shared words of two questions from which on they are the same
 _WORD = re.compile(r"\w+")
 _FILLER = frozenset(
     _WORD.findall(
-        "a an the of in on at to with and or is are was were has have had do does did you your any it this that there"
-        " been be can could would will for from please tell me also now feel feeling"
+        "a an the of in on at to with and or is are was were has have had do does did you your any it this that"
+        " there been be can could would will for from please tell me also now feel feeling"
     )
 )
 _LINK = re.compile(r"https?:|www\.|\w@\w|\b\w+\.(?:com|org|net|info|io|gov|de|es|uk)\b", re.I)
@@ -35,7 +35,8 @@ _AMOUNT = re.compile(
 )
 _IDENTIFIER = re.compile(
     r"\b(?:(?:full|last|first|sur|family|maiden|your|his|her|patient'?s?) ?names?"
-    r"|what (?:are you|is (?:he|she)) called|(?:phone|telephone|mobile|cell)(?: number)?|e-?mail|(?:home |street |your |where is your )address|post ?code"
+    r"|what (?:are you|is (?:he|she)) called|(?:phone|telephone|mobile|cell)(?: number)?|e-?mail"
+    r"|(?:home |street |your |where is your )address|post ?code"
     r"|zip ?code|date of birth|birth ?date|born|birthday|(?:social security|insurance|passport|id|identity|record"
     r"|medical record|nhs|account|card|license|licence) (?:number|no|card)|ssn|mrn|where do you live|employer"
     r"|password|nombre|apellido|direccion|dirección|teléfono|telefono|geburtsdatum|adresse|telefonnummer|ausweis)\b"
@@ -58,9 +59,9 @@ _HISTORY = re.compile(
 )
 _HINT = re.compile(
     r"\b(?:diagnos(?!ed)\w*|(?:could|might|may|must) (?:this|it|that|you|he|she)\b(?! (?:tell|say|describe|move"
-    r"|walk|speak|eat|drink|swallow|bend|stand|breathe|sleep|see|hear|feel|still|be pregnant))|sounds? like|looks? like"
-    r"|i (?:think|believe|suspect)|most likely|probably|you (?:have|may have|might have|could have) (?:an? )?"
-    r"\w+itis|suggests?|consistent with)\b",
+    r"|walk|speak|eat|drink|swallow|bend|stand|breathe|sleep|see|hear|feel|still|be pregnant))|sounds? like"
+    r"|looks? like|i (?:think|believe|suspect)|most likely|probably|you (?:have|may have|might have|could have)"
+    r" (?:an? )?\w+itis|suggests?|consistent with)\b",
     re.I,
 )
 

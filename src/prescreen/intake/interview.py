@@ -10,9 +10,11 @@ no SQL; times, sessions and who may answer are the caller's.
 
 from typing import TYPE_CHECKING
 
+from pydantic import ValidationError
+
 from prescreen.clinic.acuity import Acuity
 from prescreen.clinic.case import Case, Turn
-from prescreen.config import Strict
+from prescreen.errors import InputError
 from prescreen.intake import follow_up, watch
 from prescreen.intake.languages import catalogue, say
 from prescreen.intake.measures import MEASURES
@@ -27,14 +29,28 @@ if TYPE_CHECKING:
     from prescreen.model.harmony import Message
 
 
-class _Language(Strict):
-    names: dict[str, str] = {"en": "English", "es": "Spanish", "ar": "Arabic", "de": "German"}
+_ENGLISH_NAMES = {"es": "Spanish", "ar": "Arabic", "de": "German"}
 
 
 def begin(language: str, visit_id: str, settings: Settings) -> Interview:
     """An interview with nothing asked yet; InputError names the languages there are."""
     catalogue(language)
     return Interview(visit_id=visit_id, language=language, settings=settings)
+
+
+def resume(saved: str) -> Interview:
+    """A state as it was saved; InputError says what to do with one that cannot be read, and quotes nothing of it."""
+    try:
+        return Interview.model_validate_json(saved)
+    except ValidationError:
+        problem = "a saved interview cannot be read by this version; let a person talk to the patient instead"
+        raise InputError(problem) from None
+
+
+def switch_language(state: Interview, language: str) -> Interview:
+    """The same interview in another language; what was answered stays as it is."""
+    catalogue(language)
+    return state.change(language=language)
 
 
 def next_step(state: Interview) -> Step:
@@ -93,8 +109,8 @@ def model_messages(state: Interview) -> "list[Message]":
     for message in messages:
         if message["role"] == "user":
             message["content"] = message["content"].replace("<|", "< |").replace("|>", "| >")
-    if state.language != "en":
-        messages[0]["content"] += f" Ask in {_Language().names[state.language]}."
+    if name := _ENGLISH_NAMES.get(state.language):
+        messages[0]["content"] += f" Ask in {name}."
     return messages
 
 
@@ -128,7 +144,7 @@ def _put(state: Interview, given: Given) -> Interview:
     old = next((g for g in state.given if g.step == given.step), None)
     others = tuple(given if g.step == given.step else g for g in state.given)
     words = free_text(given.step, given.values)
-    unread = bool(words) and given.step != "history" and not (state.language == "en" and could_be(words, "en"))
+    unread = bool(words) and not (state.language == "en" and could_be(words, "en"))
     return state.change(
         given=others if old else (*state.given, given),
         withdrawn=(*state.withdrawn, *(_turns(state, old) if old and old != given else ())),

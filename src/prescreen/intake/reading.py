@@ -16,6 +16,7 @@ from prescreen.intake.state import Interview, Values
 
 Raw = Mapping[str, object]
 COMPLAINT, WORDS, LIST, ITEM, ITEMS = 2000, 1000, 1000, 240, 30  # characters; items of a list
+NAME_WORDS = 6  # more words than this in one item of a list are no name but a story, which the rules must see
 OLDEST, NEWBORN = 120, 3  # years; up to NEWBORN an age is asked in months
 _DROPPED = frozenset("\u00ad\u200b\u2028\u2029\u2060\ufeff\ufff9\ufffa\ufffb") | frozenset(
     chr(c) for c in (*range(0x202A, 0x202F), *range(0x2061, 0x2070), *range(0xE0000, 0xE0080))
@@ -106,10 +107,11 @@ def read_answer(state: Interview, step: str, raw: Raw) -> Read:
 
 
 def free_text(step: str, values: Values) -> str:
-    """What was written in the patient's own words, numbers and lists of names left out."""
+    """What was written in the patient's own words, numbers and names of illnesses or medicines left out."""
     if step in ("about", "measures"):
         return ""
-    return "\n".join(text for field in texts_of(step) for text in values.get(field, ()))
+    written = (text for field in texts_of(step) for text in values.get(field, ()))
+    return "\n".join(text for text in written if step != "history" or len(text.split()) > NAME_WORDS)
 
 
 def _check_numbers(state: Interview, step: str, values: Values) -> list[tuple[str, str, int]]:

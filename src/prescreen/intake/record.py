@@ -10,6 +10,7 @@ from typing import Literal
 from prescreen.clinic.case import Case, Turn, Vitals
 from prescreen.intake.measures import read_home, tell_home
 from prescreen.intake.plan import MORE, NOT_SURE, OTHER_AREA, age_of, plan_steps, who_of
+from prescreen.intake.reading import NAME_WORDS
 from prescreen.intake.script import load_script
 from prescreen.intake.state import Given, Interview
 
@@ -35,7 +36,6 @@ _COURSE = {
     "worse": "Getting worse.",
     "waves": "Comes and goes.",
 }
-_LONG_ITEM = 6  # words from which on an item of a list reads like a story, which the rules must see
 
 
 def english_question(state: Interview, step: str) -> str:
@@ -127,4 +127,4 @@ def history_list(state: Interview, name: str) -> tuple[str, ...] | None:
 
 def _stories(lists: dict[str, tuple[str, ...] | None]) -> str:
     """Items that are whole sentences: a danger sign may hide in the box for medicines."""
-    return "\n".join(item for items in lists.values() for item in items or () if len(item.split()) > _LONG_ITEM)
+    return "\n".join(item for items in lists.values() for item in items or () if len(item.split()) > NAME_WORDS)

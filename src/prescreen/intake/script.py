@@ -6,7 +6,7 @@ Every question names the rule of `clinic.redflags` that its "yes" must fire; tes
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -17,7 +17,10 @@ from prescreen.errors import RecipeError
 
 SCRIPT = Path(__file__).with_name("script.yaml")
 _ARABIC = str.maketrans("أإآىة", "اااي\u0647")
-_ARABIC_PREFIX = "(?:[\u0648\u0641\u0628\u0644\u0643]?\u0627\u0644|[\u0648\u0641\u0628\u0644\u0643])?"
+_ARABIC_PREFIX = re.compile(
+    "^(?:[\u0648\u0641\u0628\u0644\u0643]?\u0627\u0644|\u0644\u0644|[\u0648\u0641\u0628\u0644\u0643])"
+)
+_WORD = re.compile(r"\w+")
 
 
 class Who(NamedTuple):
@@ -48,6 +51,23 @@ class When(Strict):
             (self.birth is not None, who.birth == self.birth),
         ]
         return all((unknown if told is None else told) for asked, told in known if asked)
+
+
+class Cues(NamedTuple):
+    """Beginnings of words, a whole word ending in a blank, and phrases, each with the topics they lead to."""
+
+    starts: Mapping[str, set[str]]
+    phrases: list[tuple[str, str]]
+
+    def find(self, text: str) -> set[str]:
+        """The topics a text names."""
+        words = _WORD.findall(fold(text))
+        bare = (_ARABIC_PREFIX.sub("", word) for word in words)
+        known = {f"{word} " for word in (*words, *bare) if word}
+        begun = {word[:end] for word in known for end in range(1, len(word) + 1)}
+        joined = f" {' '.join(words)} "
+        told = [topic for phrase, topic in self.phrases if f" {phrase}" in joined]
+        return set(told).union(*(self.starts[start] for start in begun & self.starts.keys()))
 
 
 class Sign(Strict):
@@ -105,12 +125,26 @@ class Script(Strict):
             raise ValueError(f"questions of no topic: {', '.join(unused)}")
         return self
 
-    @property
+    @cached_property
     def by_id(self) -> Mapping[str, Question]:
         """Questions by their id."""
         return {question.id: question for question in self.questions}
 
-    @property
+    @cached_property
+    def cues(self) -> Cues:
+        """Where each cue leads."""
+        starts: dict[str, set[str]] = {}
+        phrases: list[tuple[str, str]] = []
+        for topic in self.topics:
+            for cue in (cue for group in topic.cues.values() for cue in group):
+                plain = " ".join(_WORD.findall(fold(cue))) + (" " if cue.endswith("!") else "")
+                if " " in plain.strip():
+                    phrases.append((plain, topic.id))
+                else:
+                    starts.setdefault(plain, set()).add(topic.id)
+        return Cues(starts, phrases)
+
+    @cached_property
     def areas(self) -> tuple[Topic, ...]:
         """The topics a patient may choose among when the words of the complaint do not tell."""
         return tuple(topic for topic in self.topics if topic.cues)
@@ -128,12 +162,11 @@ def load_script(path: Path = SCRIPT) -> Script:
 
 def find_topics(script: Script, complaint: str, ticked: Iterable[str], area: str, who: Who) -> list[str]:
     """Topics in order: by who the patient is, the boxes ticked, their own choice, the words of the complaint."""
-    words = fold(complaint)
-    boxes = set(ticked)
+    told, boxes = script.cues.find(complaint), set(ticked)
     found = [t.id for t in script.topics if t.when is not None and t.when.fits(who, unknown=False)]
     found += [box.topic for box in script.screen if box.id in boxes]
     found += [topic.id for topic in script.areas if topic.id == area]
-    found += [topic.id for topic in script.topics if topic.cues and _cue_pattern(script, topic.id).search(words)]
+    found += [topic.id for topic in script.topics if topic.id in told]
     return list(dict.fromkeys(found))
 
 
@@ -154,19 +187,3 @@ def fold(text: str) -> str:
     """Lower case without accents and without the spellings of a letter, so that cues need one form only."""
     apart = unicodedata.normalize("NFKD", text.translate(_ARABIC).casefold())
     return "".join(c for c in apart if not unicodedata.combining(c))
-
-
-@cache
-def _compile(cues: tuple[str, ...]) -> re.Pattern[str]:
-    parts = []
-    for cue in cues:
-        word = re.escape(fold(cue.removesuffix("!")))
-        arabic = "\u0600" <= cue[0] <= "\u06ff"
-        start = rf"(?<!\w){_ARABIC_PREFIX}" if arabic else r"(?<!\w)"
-        parts.append(start + word + (r"(?!\w)" if cue.endswith("!") else ""))
-    return re.compile("|".join(parts))
-
-
-def _cue_pattern(script: Script, topic: str) -> re.Pattern[str]:
-    cues = next(t.cues for t in script.topics if t.id == topic)
-    return _compile(tuple(cue for group in cues.values() for cue in group))
