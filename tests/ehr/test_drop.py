@@ -92,6 +92,15 @@ def test_a_file_without_a_ledger_counts(channel: DropChannel, tmp_path: Path, sa
         assert path.read_bytes() == b"foreign"
 
 
+def test_a_half_file_left_over_never_takes_the_name(channel: DropChannel, tmp_path: Path) -> None:
+    channel.find(SIGNATURE)
+    (tmp_path / LEDGER / f"{SIGNATURE}.json.part").write_bytes(b"half")
+    (tmp_path / f"{SIGNATURE}.json").write_bytes(write(make_visit()))
+    for _ in range(2):
+        channel.deliver(make_visit())
+    assert (tmp_path / f"{SIGNATURE}.json").read_bytes() == write(make_visit())
+
+
 def test_find_knows_what_was_not_delivered(channel: DropChannel) -> None:
     assert channel.find(SIGNATURE) is None
 

@@ -230,17 +230,23 @@ def drip(connection: socket.socket) -> None:
 def flood(connection: socket.socket) -> None:
     read_frame(connection)
     try:
-        for _ in range(100):
+        while True:
             connection.sendall(b"M" * 4096)
     except OSError:
         pass  # the channel has given up
 
 
-@pytest.mark.parametrize("behave", [hang, drop_after_sent, drop_before_read, half_frame, drip, flood])
+@pytest.mark.parametrize("behave", [hang, drop_after_sent, drop_before_read, half_frame, drip])
 def test_a_lost_answer_is_a_passing_fault(behave: Callable[[socket.socket], None]) -> None:
     visit = make_visit(note="x" * 200_000)
     with run_socket(behave) as port, pytest.raises(DeliveryError) as caught:
         MllpChannel("127.0.0.1", port, timeout_s=1).deliver(visit)
+    assert not caught.value.lasting
+
+
+def test_an_answer_without_end_is_given_up() -> None:
+    with run_socket(flood) as port, pytest.raises(DeliveryError, match="ended before") as caught:
+        MllpChannel("127.0.0.1", port, timeout_s=2).deliver(make_visit())
     assert not caught.value.lasting
 
 
