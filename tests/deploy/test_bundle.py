@@ -252,7 +252,12 @@ def test_a_bundle_for_another_machine_is_refused(bundle: ModuleType, copied: Pat
 def test_it_installs_offline_and_an_older_release_stays(
     bundle: ModuleType, copied: Path, model: Path, tmp_path: Path
 ) -> None:
+    """The first install finds what a killed one left and begins anew."""
     prefix = tmp_path / "prefix"
+    total = hashlib.sha256((copied / "SHA256SUMS").read_bytes()).hexdigest()
+    killed = prefix / "releases" / f"9.8.7-{total[:12]}"
+    (killed / "bin").mkdir(parents=True)
+    (killed / "bin" / "python").write_text("half a file")
     done = install(copied, prefix, "--model", str(model))
     assert done.returncode == 0, done.stderr
     program = "import prescreen, small_thing; print(small_thing.version)"
@@ -261,22 +266,13 @@ def test_it_installs_offline_and_an_older_release_stays(
     )
     assert ran.stdout == "1.2.3\n"
     first = (prefix / "current").resolve()
+    assert first == killed
     (copied / "docs" / "hardening.md").write_text("# Another edition\n")
     bundle.write_sums(copied, copied / "SHA256SUMS")
     assert install(copied, prefix).returncode == 0
     second = (prefix / "current").resolve()
     assert second != first and first.exists(), "to roll back is to point `current` at the first again"
     assert {path.name for path in (prefix / "releases").iterdir()} == {first.name, second.name}
-
-
-def test_a_killed_install_is_done_again_from_nothing(copied: Path, tmp_path: Path) -> None:
-    total = hashlib.sha256((copied / "SHA256SUMS").read_bytes()).hexdigest()
-    release = tmp_path / "prefix" / "releases" / f"9.8.7-{total[:12]}"
-    (release / "bin").mkdir(parents=True)
-    (release / "bin" / "python").write_text("left by a killed install")
-    assert install(copied, tmp_path / "prefix").returncode == 0
-    assert (tmp_path / "prefix" / "current").resolve() == release
-    subprocess.run([release / "bin" / "python", "-c", "import prescreen"], check=True)
 
 
 def test_the_bill_names_every_package_its_licence_and_its_hash(made: Path) -> None:

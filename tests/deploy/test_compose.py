@@ -1,6 +1,8 @@
 """compose.yaml and the Containerfile, read: no container is built or started here."""
 
 import re
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -169,6 +171,15 @@ def test_prometheus_reads_what_the_app_offers(compose: dict[str, Any], deploy: P
     assert [job["static_configs"][0]["targets"] for job in config["scrape_configs"]] == [["app:9464"]]
     assert "remote_write" not in config and "alerting" not in config, "nothing is sent out"
     assert set(compose["services"]["prometheus"]["networks"]) == {"watch"}
+
+
+def test_prometheus_understands_its_files(deploy: Path) -> None:
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("NOT TESTED: promtool is not here")
+    words = [promtool, "check", "config", deploy / "prometheus" / "prometheus.yml"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and "2 rules found" in done.stdout, done.stderr
 
 
 @pytest.mark.parametrize("name", ["compose.yaml", "images.env", "site.env.example"])

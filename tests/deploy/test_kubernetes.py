@@ -117,7 +117,7 @@ def test_nothing_is_open_by_default(manifests: list[Manifest]) -> None:
         for direction, peers in (("ingress", "from"), ("egress", "to")):
             for rule in policy["spec"].get(direction, []):
                 assert rule.get(peers) and rule.get("ports"), "an empty list would mean everyone"
-                assert all(peer for peer in rule[peers]) and {} not in rule[peers]
+                assert all(all(peer.values()) for peer in rule[peers]), "an empty selector means everyone"
 
 
 def test_model_and_database_cannot_call_anyone(manifests: list[Manifest]) -> None:

@@ -354,6 +354,11 @@ def test_the_way_out_leads_to_the_named_servers_only(gate: Callable[[str], bytes
     assert gate("fhir.clinic.example.elsewhere.example") == b""
 
 
+def test_no_old_tls_is_offered(deploy: Path) -> None:
+    """Some builds of OpenSSL refuse it by themselves, so the file is read as well."""
+    assert "\nssl_protocols TLSv1.2 TLSv1.3;\n" in (deploy / "nginx" / "server.conf").read_text()
+
+
 def test_addresses_in_the_examples_belong_to_nobody(deploy: Path) -> None:
     for path in (deploy / "nginx").iterdir():
         for word in path.read_text().split():
