@@ -13,13 +13,13 @@ from prescreen.clinic.acuity import Acuity
 from prescreen.clinic.floor import finalise
 from prescreen.model.engine import ScriptedEngine
 from prescreen.service.breaker import BreakerSettings
-from prescreen.service.calling import Fault, ThreadCaller
+from prescreen.service.calling import Call, Fault, ThreadCaller
 from prescreen.service.faults import QUESTIONS, Behaviour, FaultyEngine, Script
 from prescreen.service.guarding import GuardedEngine, GuardSettings
 from small_case import CALM, make_case
 from small_draft import DRAFT
 
-LIMIT_S, GRACE_S = 0.15, 1.5  # the grace is for a busy machine; a hang lasts 2 s or longer
+LIMIT_S, GRACE_S = 0.15, 3.0  # the grace is for a busy machine; a hang lasts 20 s
 QUICK = GuardSettings(
     timeout_s=LIMIT_S, question_timeout_s=0.1, waiting=4, breaker=BreakerSettings(failures=2, pause_s=0.05)
 )
@@ -42,10 +42,10 @@ def test_each_case_gets_one_report_never_below_the_rules_in_time(behaviours, com
     guarded, engine = scripted(*behaviours, settings=QUICK, slow_s=0.2)
     for number, complaint in enumerate(complaints):
         case = make_case(complaint, f"case-{number}")
+        rules = finalise(case, None)
         begun = time.monotonic()
         drafted = guarded.draft(case)
         assert time.monotonic() - begun < LIMIT_S + GRACE_S
-        rules = finalise(case, None)
         assert drafted.report.case_id == case.id
         assert drafted.report.rule_acuity == rules.rule_acuity
         assert rules.rule_acuity is None or drafted.report.acuity >= rules.rule_acuity
@@ -228,6 +228,30 @@ def test_a_model_that_writes_no_report_does_not_open_the_breaker():
     assert engine.calls == 8 and guarded.breakers["draft"].state == "closed", "a patient must not stop the others"
 
 
+def test_a_caller_that_raises_is_a_failed_model():
+    class Broken:
+        name, at_once = "broken", 1
+
+        def call(self, call):
+            raise OSError("Quillon")
+
+        def close(self):
+            pass
+
+    guarded = GuardedEngine(Broken(), PATIENT)
+    assert guarded.draft(make_case()).error == Fault.FAILED.value and guarded.ask(MESSAGES) is None
+    assert [guarded.draft(make_case()).error for _ in range(3)][-1] == Fault.PAUSED.value
+
+
+def test_nobody_waits_for_a_model_that_is_paused():
+    guarded, engine = scripted("crash", settings=GuardSettings(timeout_s=3, breaker=BreakerSettings(failures=1)))
+    guarded.draft(make_case())
+    with guarded.door.enter("draft", time.monotonic() + 1):
+        begun = time.monotonic()
+        assert guarded.draft(make_case()).error == Fault.PAUSED.value and time.monotonic() - begun < 1
+    assert engine.calls == 1
+
+
 def test_without_a_model_or_a_standing_release_the_reason_is_said():
     guarded = GuardedEngine(None, why="nothing was promoted")
     assert guarded.draft(make_case()).report.no_draft_reason == "nothing was promoted"
@@ -240,7 +264,9 @@ def test_without_a_model_or_a_standing_release_the_reason_is_said():
 
 
 def test_the_analysis_stays_behind_and_the_tally_holds_numbers_only():
-    guarded, _ = scripted("fine", "prose", "crash", "fine")
+    guarded, _ = scripted("fine", "fine", "fine", "prose", "crash", "fine")
+    call = Call(MESSAGES, None, 60, time.monotonic() + 5, time.monotonic() + 5)
+    assert guarded.caller.call(call).text and guarded.caller.call(call).thinking == ""
     everything = [guarded.draft(make_case("Quillon's toe hurts")) for _ in range(3)]
     assert "I think about" not in str(everything)
     counts = guarded.tally.snapshot()

@@ -155,6 +155,9 @@ def test_the_process_gets_no_secret_of_the_service(start, monkeypatch):
     monkeypatch.setenv("PRESCREEN_KEY", "hunter2")
     host = start("fine")
     assert host.start() == ""
+    limits = Path(f"/proc/{host.pid}/limits").read_text()
+    (core,) = [line.split() for line in limits.splitlines() if line.startswith("Max core file size")]
+    assert core[4:6] == ["0", "0"], "a crash leaves no patient's words on a disk"
     environment = Path(f"/proc/{host.pid}/environ").read_bytes()
     assert b"hunter2" not in environment and b"HF_HUB_OFFLINE=1" in environment
 

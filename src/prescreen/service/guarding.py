@@ -150,6 +150,8 @@ class GuardedEngine:
             answer: Completion | Fault = Fault.FAILED
             try:
                 answer = self.caller.call(call)
+            except Exception:  # what asks for us has failed as well: the rules draft
+                answer = Fault.FAILED
             finally:
                 breaker.note(turn, answer in ENGINE_FAULTS, at_once=answer is Fault.HANGING)
             return answer

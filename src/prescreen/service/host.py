@@ -214,7 +214,8 @@ class Host:
     def _spawn(self) -> None:
         if self._is_open:
             self.starts += 1
-            self._child = Child(self._order)
+            with suppress(OSError):  # no memory or no process left: the next question tries again
+                self._child = Child(self._order)
 
 
 def open_pipe() -> Callable[[Strict], None]:

@@ -5,6 +5,7 @@ Run as a module only. What goes wrong is told as a fault without its words, whic
 
 import json
 import os
+import resource
 import sys
 import threading
 from collections.abc import Mapping
@@ -31,6 +32,7 @@ def open_model(order: Mapping[str, Any]) -> Engine:
 
 def main() -> None:
     """Load, say so, then answer until the pipe closes; a service that was killed takes this process with it."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash must not leave what a patient said on a disk
     say = open_pipe()
     lines: Queue[str] = Queue()
 
