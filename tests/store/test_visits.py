@@ -1,7 +1,6 @@
 """From the door to the record: acts stand or fall whole, levels only rise, a signature leaves once."""
 
 import datetime
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -19,7 +18,6 @@ from prescreen.store.queue import read_queue
 from prescreen.store.reviews import Signature, sign, undo
 from prescreen.store.tables import Outgoing, Visit
 from prescreen.store.visits import alert, lock_visit, read_case, read_entries, tell
-
 from store.desk import (
     MINUTE,
     NURSE,
@@ -30,19 +28,11 @@ from store.desk import (
     StoppedClock,
     make_case,
     make_drafted,
-    make_store,
     make_waiting,
     signed_as,
 )
 
 UNDO = datetime.timedelta(seconds=30)
-
-
-@pytest.fixture
-def store(tmp_path: Path):
-    store = make_store(tmp_path)
-    yield store
-    store.close()
 
 
 def sign_it(store: Store, reason: str = "seen in person", level: Acuity | None = None, note: str = ""):
