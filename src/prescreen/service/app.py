@@ -1,0 +1,103 @@
+"""The web application put together: pages, shell, errors as pages. Knows no page's inside."""
+
+import hashlib
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, JSONResponse
+from starlette.exceptions import HTTPException
+
+from prescreen.errors import ConflictError, PrescreenError, RefusedError
+from prescreen.service.house import House, house_of
+from prescreen.service.shell import Shell
+from prescreen.service.worker import Worker
+from prescreen.store.base import Who
+
+STATIC: Final = Path(__file__).with_name("static")
+_TYPES: Final = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+_SAID: Final = {
+    404: "There is nothing here, or it is not yours to see.",
+    405: "That cannot be done here.",
+    422: "That could not be read; go back and try again.",
+}
+
+plain = APIRouter()
+
+
+def make_app(house: House, routers: Sequence[APIRouter], *, works: bool = True) -> FastAPI:
+    """The application; `works` False leaves drafting and sending to another process."""
+
+    @asynccontextmanager
+    async def live(app: FastAPI) -> AsyncIterator[None]:
+        worker = Worker(house) if works else None
+        if worker:
+            worker.start()
+        yield
+        if worker:
+            worker.stop()
+
+    app = FastAPI(title="prescreen", openapi_url=None, docs_url=None, redoc_url=None, lifespan=live)
+    app.state.house = house
+    app.state.static = {path.name: path.read_bytes() for path in sorted(STATIC.iterdir()) if path.is_file()}
+    versions = {name: hashlib.sha256(data).hexdigest()[:12] for name, data in app.state.static.items()}
+    house.pages.globals["static"] = lambda name: f"/static/{name}?v={versions[name]}"
+    app.add_middleware(Shell, web=house.settings.web)  # type: ignore[arg-type]
+    app.add_exception_handler(PrescreenError, _show_error)
+    app.add_exception_handler(HTTPException, _show_status)
+    app.add_exception_handler(RequestValidationError, _show_unread)
+    for router in (plain, *routers):
+        app.include_router(router)
+    return app
+
+
+@plain.get("/live", name="live")
+def tell_live() -> Response:
+    """The process answers."""
+    return JSONResponse({"live": True})
+
+
+@plain.get("/ready", name="ready")
+def tell_ready(request: Request) -> Response:
+    """The store answers too."""
+    house = house_of(request)
+    with house.store.look(Who("ready", "service")):
+        return JSONResponse({"ready": True, "drafts": "rules" if house.engine is None else "model"})
+
+
+@plain.get("/static/{name}", name="static")
+def send_static(request: Request, name: str) -> Response:
+    """One of our own files; its address changes with its content, so it may be kept."""
+    data = request.app.state.static.get(name)
+    kind = _TYPES.get(Path(name).suffix)
+    if data is None or kind is None:
+        raise HTTPException(404)
+    return Response(data, media_type=kind, headers={"cache-control": "public, max-age=31536000, immutable"})
+
+
+def show_message(request: Request, status: int, sentence: str) -> Response:
+    """A page with one sentence, or JSON for who asked for that."""
+    if "text/html" not in request.headers.get("accept", "text/html"):
+        return JSONResponse({"error": sentence}, status)
+    page: HTMLResponse = house_of(request).render(request, "message.html", status, sentence=sentence)
+    return page
+
+
+def _show_error(request: Request, error: Exception) -> Response:
+    if not isinstance(error, ConflictError | RefusedError):
+        raise error
+    return show_message(request, 409 if isinstance(error, ConflictError) else 422, str(error))
+
+
+def _show_status(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    response = show_message(request, error.status_code, _SAID.get(error.status_code, "That did not work."))
+    response.headers.update(error.headers or {})
+    return response
+
+
+def _show_unread(request: Request, error: Exception) -> Response:
+    return show_message(request, 422, _SAID[422])  # what was sent is not repeated: it may be a patient's

@@ -1,0 +1,64 @@
+"""What every request and the worker share: settings, store, engine, ways to the record; how a page is rendered."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from prescreen.clinic.signed import ModelLabel
+from prescreen.ehr.channel import Channel
+from prescreen.service.settings import Settings
+from prescreen.store.base import Store
+
+if TYPE_CHECKING:
+    from prescreen.service.guarding import GuardedEngine
+
+TEMPLATES = Path(__file__).with_name("templates")
+
+
+def make_environment() -> Environment:
+    """Jinja with everything escaped; a name a page forgot to give is an error, not an empty string."""
+    return Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+@dataclass
+class House:
+    """One running service. `engine` is None when the rules draft alone; `why` then says why, for people."""
+
+    settings: Settings
+    store: Store
+    channels: dict[str, Channel] = field(default_factory=dict)
+    engine: "GuardedEngine | None" = None
+    label: ModelLabel | None = None
+    why: str = ""
+    pages: Environment = field(default_factory=make_environment)
+
+    def render(self, request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
+        """A page. Templates find `clinic`, `demo`, `viewer` (who is signed in or None), `csrf`, `lang`, `dir`."""
+        state = request.state
+        known = {
+            "request": request,
+            "clinic": self.settings.clinic,
+            "demo": self.settings.demo,
+            "engine_note": self.why,
+            "viewer": state.viewer if "viewer" in state._state else None,
+            "csrf": state.csrf if "csrf" in state._state else "",
+            "lang": "en",
+            "dir": "ltr",
+        }
+        return HTMLResponse(self.pages.get_template(template).render({**known, **values}), status)
+
+
+def house_of(request: Request) -> House:
+    """The house a request came to."""
+    house: House = request.app.state.house
+    return house

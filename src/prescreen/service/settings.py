@@ -1,0 +1,85 @@
+"""serve.yaml: what a clinic sets, frozen; unknown keys are errors. Secrets stand in files it names, never here."""
+
+from pathlib import Path
+from typing import Final, Literal
+
+from pydantic import Field, model_validator
+
+from prescreen.clinic.acuity import Acuity
+from prescreen.config import Strict, parse_recipe, read_yaml
+from prescreen.errors import RecipeError
+
+NAME: Final = "serve.yaml"
+
+
+class Clinic(Strict):
+    """Who the clinic is, as patients read it. `languages` are offered in this order; the first is the default."""
+
+    name: str = Field(min_length=2, max_length=120)
+    emergency_number: str = Field(min_length=2, max_length=20)
+    phone: str = Field("", max_length=40)
+    languages: tuple[str, ...] = Field(("en",), min_length=1)
+    teams: tuple[str, ...] = Field(("clinic",), min_length=1)
+    time_zone: str = "UTC"
+
+
+class Review(Strict):
+    """How nurses work. `targets_min` is how long each level may wait, in minutes."""
+
+    undo_s: int = Field(30, ge=0, le=600)
+    blind_share: float = Field(0.05, ge=0, le=1)
+    draft_by_s: int = Field(120, ge=5, le=3600)
+    targets_min: dict[Acuity, int] = {
+        Acuity.EMERGENCY: 2,
+        Acuity.HIGH: 15,
+        Acuity.MEDIUM: 60,
+        Acuity.LOW: 240,
+    }
+
+    @model_validator(mode="after")
+    def _names_every_level(self) -> "Review":
+        if set(self.targets_min) != set(Acuity):
+            raise ValueError("targets_min: name all four levels")
+        return self
+
+
+class Web(Strict):
+    """Where the pages are reached. `hosts` are the names a request may carry; behind a proxy the outer ones."""
+
+    base_url: str = "http://localhost:8080"
+    hosts: tuple[str, ...] = ("localhost", "127.0.0.1")
+    walk_in: bool = True  # may a patient begin without an invitation?
+    body_limit: int = Field(262_144, ge=4_096)
+
+    @property
+    def is_secure(self) -> bool:
+        return self.base_url.startswith("https://")
+
+
+class Settings(Strict):
+    """One clinic's service. `demo` marks every page, allows unreleased models, and plain HTTP on this machine."""
+
+    clinic: Clinic
+    review: Review = Review()
+    web: Web = Web()
+    demo: bool = False
+
+    @model_validator(mode="after")
+    def _is_safe(self) -> "Settings":
+        local = {"localhost", "127.0.0.1"}
+        if not self.web.is_secure and not (self.demo and set(self.web.hosts) <= local):
+            raise ValueError(
+                "web.base_url must be https (a proxy in front ends TLS); plain http is for demo: true on localhost"
+            )
+        return self
+
+
+Purpose = Literal["draft", "question"]
+
+
+def read_settings(folder: Path) -> Settings:
+    """The settings in a folder; RecipeError names file, key and mend."""
+    path = folder / NAME if folder.is_dir() else folder
+    if not path.is_file():
+        raise RecipeError(f"{path}: not here; name a folder with a {NAME}, for example recipes/tiny")
+    return parse_recipe(Settings, read_yaml(path), path)
