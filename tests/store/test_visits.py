@@ -95,6 +95,25 @@ def test_a_clock_that_jumped_holds_nothing(store: Store) -> None:
         assert claim(act, visit.id).locked_by == OTHER.id
 
 
+def test_a_clock_a_little_behind_takes_nothing_from_others(store: Store) -> None:
+    """Two acts begun at once may have their times in the other order than their turns."""
+    visit = make_waiting(store)
+    review = sign_it(store)
+    clock = store.clock
+    assert isinstance(clock, StoppedClock)
+    clock.pass_by(seconds=60)
+    with store.act(NURSE) as act:
+        claim(act, visit.id)
+    with store.act(SERVICE) as act:
+        taken = take_job(act, "w1"), take_job(act, "w1"), take_parcel(act, "w1")
+    assert all(taken) and taken[2] is not None and taken[2].visit.id == review.id
+    clock.pass_by(seconds=-1)
+    with store.act(SERVICE) as act:
+        assert take_job(act, "w2") is None and take_parcel(act, "w2") is None
+    with store.act(OTHER) as act, pytest.raises(ConflictError):
+        claim(act, visit.id)
+
+
 def test_undo_takes_it_back_before_it_leaves_and_never_after(store: Store) -> None:
     review = sign_it(store)
     with store.act(OTHER) as act, pytest.raises(RefusedError):

@@ -23,6 +23,7 @@ from prescreen.store.tables import Base, Patient
 
 Clock = Callable[[], datetime.datetime]
 GENESIS = "0" * 64
+BROKEN = "audit.broken"  # the end of the log was not as we left it
 WAIT_S = 30
 
 
@@ -71,7 +72,10 @@ class Act:
         return found
 
     def write_lines(self) -> None:
-        """Chain the lines to the log; called once, as the last thing before the commit."""
+        """Chain the lines to the log; called once, as the last thing before the commit.
+
+        Where somebody moved the end of the log, that is noted as a line and the clinic goes on.
+        """
         if not self._lines:
             return
         self.session.flush()
@@ -79,6 +83,8 @@ class Act:
         if head is None:
             head = AuditHead(id=1, number=0, mac=GENESIS, seal="")
             self.session.add(head)
+        elif head.seal != self.keys.seal_head(head.number, head.mac):
+            self._lines.insert(0, (BROKEN, "", "failed", json.dumps({"head": head.number})))
         for action, thing, outcome, detail in self._lines:
             line = AuditLine(
                 number=head.number + 1,
@@ -123,6 +129,7 @@ class Store:
     def act(self, who: Who) -> Iterator[Act]:
         """A transaction that may change things: all of it and its audit lines, or nothing."""
         with say_faults(), Session(self.engine, expire_on_commit=False) as session, session.begin():
+            session.connection()  # SQLite waits here for its turn: the act's time is that of its turn
             act = Act(session, self.keys, self.clock(), who)
             yield act
             act.write_lines()

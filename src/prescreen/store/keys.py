@@ -41,7 +41,8 @@ class Keys:
 
     @property
     def version(self) -> int:
-        """The key that seals now."""
+        """The key that seals now, also where another process drew it a moment ago."""
+        self._read_clinic()
         return max(self._clinic)
 
     @property
@@ -58,7 +59,8 @@ class Keys:
 
     def draw(self, patient: str) -> tuple[int, bytes]:
         """A new key for a patient, sealed: the version of the clinic's key, and the bytes to keep."""
-        return self.version, seal(self._clinic[self.version], f"patient|{patient}", secrets.token_bytes(32))
+        version = self.version
+        return version, seal(self._clinic[version], f"patient|{patient}", secrets.token_bytes(32))
 
     def open_patient(self, patient: str, version: int, sealed: bytes) -> bytes:
         """A patient's own key."""
@@ -67,11 +69,13 @@ class Keys:
     def reseal(self, patient: str, version: int, sealed: bytes) -> tuple[int, bytes]:
         """A patient's key under the newest clinic key."""
         plain = self.open_patient(patient, version, sealed)
-        return self.version, seal(self._clinic[self.version], f"patient|{patient}", plain)
+        newest = self.version
+        return newest, seal(self._clinic[newest], f"patient|{patient}", plain)
 
     def seal_own(self, place: str, text: str) -> bytes:
         """What belongs to no patient, sealed by the clinic's key; the version stands in the first two bytes."""
-        return self.version.to_bytes(2) + seal(self._clinic[self.version], f"own|{place}", text.encode())
+        version = self.version
+        return version.to_bytes(2) + seal(self._clinic[version], f"own|{place}", text.encode())
 
     def open_own(self, place: str, sealed: bytes) -> str:
         return unseal(self._clinic_key(int.from_bytes(sealed[:2])), f"own|{place}", sealed[2:]).decode()

@@ -19,7 +19,7 @@ TYPES: Final[dict[str, Any]] = {
     "text256": sa.String(256),
     "long": sa.Text(),
     "number": sa.Integer(),
-    "fraction": sa.Float(),
+    "fraction": sa.Double(),
     "flag": sa.Boolean(),
     "moment": sa.DateTime(),
     "sealed": sa.LargeBinary(),
@@ -39,7 +39,7 @@ patients
     id text key, look sealed null unique, key_version number, sealed_key sealed null, link sealed null,
     training flag, hold flag, created moment, shredded moment null
 resource_keys
-    kind text key, look sealed key, id text
+    kind text key, look sealed key, id text key
 resources
     kind text key, id text key, version number key, at moment, is_current flag, subject sealed null,
     body sealed
@@ -82,7 +82,9 @@ outgoing
 """
 INDEXES: Final = """\
 ix_audit_thing audit thing
-ix_resources_current resources kind,is_current,subject
+ix_resource_keys_id resource_keys kind,id
+ix_resources_current resources kind,is_current,at
+ix_resources_subject resources subject
 uq_users_issuer_subject users issuer,subject unique
 ix_visits_patient_id visits patient_id
 ix_visits_queue visits state,level,finished
