@@ -8,6 +8,7 @@ PrescreenError            anything we tell the user in one line; exit code 1
 ├── DraftError            the model's text is no report: the case goes to a nurse without a draft
 ├── ConflictError         somebody else was first, or it changed since it was read: look again
 ├── RefusedError          the person may not do this, or not in this way
+├── StoreError            the database cannot answer or keep anything now; nothing of the act was kept
 └── GuardError            a setting that would train or serve the wrong thing in silence
 """
 
@@ -50,3 +51,7 @@ class ConflictError(PrescreenError):
 
 class RefusedError(PrescreenError):
     """An act that is not allowed as it stands; the message says what is missing."""
+
+
+class StoreError(PrescreenError):
+    """The database is full, locked or away; the message says what was kept and what to do."""

@@ -10,9 +10,9 @@ from prescreen.clinic.report import Report
 from prescreen.clinic.signed import PatientLink
 from prescreen.store.base import Store, Who
 from prescreen.store.drafts import attach_draft
-from prescreen.store.keys import Keys
+from prescreen.store.migrate import open_store
 from prescreen.store.people import User
-from prescreen.store.tables import Base, Visit
+from prescreen.store.tables import Visit
 from prescreen.store.visits import finish, lock_visit, open_visit, tell
 
 NOON = datetime.datetime(2026, 11, 26, 12, tzinfo=datetime.UTC)
@@ -39,8 +39,7 @@ class StoppedClock:
 
 def make_store(folder: Path, url: str = "") -> Store:
     """A new store with one nurse, another, and a physician; its clock is a StoppedClock."""
-    store = Store(url or f"sqlite:///{folder / 'prescreen.db'}", Keys(folder / "keys", new=True), StoppedClock())
-    Base.metadata.create_all(store.engine)
+    store = open_store(url or f"sqlite:///{folder / 'clinic' / 'prescreen.db'}", folder / "keys", StoppedClock())
     with store.act(SERVICE) as act:
         for who in (NURSE, OTHER, PHYSICIAN):
             name = who.id.replace("-", " ").title()

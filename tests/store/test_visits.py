@@ -1,7 +1,6 @@
 """From the door to the record: acts stand or fall whole, levels only rise, a signature leaves once."""
 
 import datetime
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -29,19 +28,11 @@ from store.desk import (
     StoppedClock,
     make_case,
     make_drafted,
-    make_store,
     make_waiting,
     signed_as,
 )
 
 UNDO = datetime.timedelta(seconds=30)
-
-
-@pytest.fixture
-def store(tmp_path: Path):
-    store = make_store(tmp_path)
-    yield store
-    store.close()
 
 
 def sign_it(store: Store, reason: str = "seen in person", level: Acuity | None = None, note: str = ""):
@@ -102,6 +93,25 @@ def test_a_clock_that_jumped_holds_nothing(store: Store) -> None:
         assert take_job(act, "w2")
     with store.act(OTHER) as act:
         assert claim(act, visit.id).locked_by == OTHER.id
+
+
+def test_a_clock_a_little_behind_takes_nothing_from_others(store: Store) -> None:
+    """Two acts begun at once may have their times in the other order than their turns."""
+    visit = make_waiting(store)
+    review = sign_it(store)
+    clock = store.clock
+    assert isinstance(clock, StoppedClock)
+    clock.pass_by(seconds=60)
+    with store.act(NURSE) as act:
+        claim(act, visit.id)
+    with store.act(SERVICE) as act:
+        taken = take_job(act, "w1"), take_job(act, "w1"), take_parcel(act, "w1")
+    assert all(taken) and taken[2] is not None and taken[2].visit.id == review.id
+    clock.pass_by(seconds=-1)
+    with store.act(SERVICE) as act:
+        assert take_job(act, "w2") is None and take_parcel(act, "w2") is None
+    with store.act(OTHER) as act, pytest.raises(ConflictError):
+        claim(act, visit.id)
 
 
 def test_undo_takes_it_back_before_it_leaves_and_never_after(store: Store) -> None:

@@ -5,21 +5,25 @@ SQLite (WAL, every commit on the disk) by default, PostgreSQL by its address. Kn
 
 import datetime
 import json
+import os
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Engine, create_engine, event, select
+from sqlalchemy import Connection, Engine, Row, create_engine, event, make_url, select
 from sqlalchemy.orm import Session
 
 from prescreen.errors import ConflictError, GuardError
+from prescreen.store.faults import say_faults
 from prescreen.store.keys import Keys, seal, unseal
 from prescreen.store.people import AuditHead, AuditLine
 from prescreen.store.tables import Base, Patient
 
 Clock = Callable[[], datetime.datetime]
 GENESIS = "0" * 64
+BROKEN = "audit.broken"  # the end of the log was not as we left it
 WAIT_S = 30
 
 
@@ -68,14 +72,19 @@ class Act:
         return found
 
     def write_lines(self) -> None:
-        """Chain the lines to the log; called once, as the last thing before the commit."""
+        """Chain the lines to the log; called once, as the last thing before the commit.
+
+        Where somebody moved the end of the log, that is noted as a line and the clinic goes on.
+        """
         if not self._lines:
             return
         self.session.flush()
         head = self.session.get(AuditHead, 1, with_for_update=True, populate_existing=True)
         if head is None:
-            head = AuditHead(id=1, number=0, mac=GENESIS)
+            head = AuditHead(id=1, number=0, mac=GENESIS, seal="")
             self.session.add(head)
+        elif head.seal != self.keys.seal_head(head.number, head.mac):
+            self._lines.insert(0, (BROKEN, "", "failed", json.dumps({"head": head.number})))
         for action, thing, outcome, detail in self._lines:
             line = AuditLine(
                 number=head.number + 1,
@@ -90,6 +99,7 @@ class Act:
             line.mac = self.keys.chain(head.mac, audit_bytes(line))
             self.session.add(line)
             head.number, head.mac = line.number, line.mac
+        head.seal = self.keys.seal_head(head.number, head.mac)
         self._lines.clear()
 
     def _patient_key(self, patient: str) -> bytes:
@@ -101,7 +111,7 @@ class Act:
         return self._opened[patient]
 
 
-def audit_bytes(line: AuditLine) -> bytes:
+def audit_bytes(line: AuditLine | Row[Any]) -> bytes:
     """What of a line is chained: everything but the mark itself."""
     at = line.at.astimezone(datetime.UTC).isoformat(timespec="microseconds")
     told = [line.number, at, line.actor, line.role, line.action, line.thing, line.outcome, line.detail]
@@ -118,7 +128,8 @@ class Store:
     @contextmanager
     def act(self, who: Who) -> Iterator[Act]:
         """A transaction that may change things: all of it and its audit lines, or nothing."""
-        with Session(self.engine, expire_on_commit=False) as session, session.begin():
+        with say_faults(), Session(self.engine, expire_on_commit=False) as session, session.begin():
+            session.connection()  # SQLite waits here for its turn: the act's time is that of its turn
             act = Act(session, self.keys, self.clock(), who)
             yield act
             act.write_lines()
@@ -126,14 +137,14 @@ class Store:
     @contextmanager
     def look(self, who: Who) -> Iterator[Act]:
         """A transaction that only reads and leaves no line: for lists and checks, not for opening a chart."""
-        with Session(self.engine, expire_on_commit=False) as session:
+        with say_faults(), Session(self.engine, expire_on_commit=False) as session:
             session.connection(execution_options={"reads_only": True})
             yield Act(session, self.keys, self.clock(), who)
 
     def is_empty(self) -> bool:
         """Whether nothing was ever noted."""
         with Session(self.engine) as session:
-            return session.scalar(select(AuditHead.number)) is None
+            return not session.scalar(select(AuditHead.number))
 
     def close(self) -> None:
         self.engine.dispose()
@@ -142,8 +153,10 @@ class Store:
 def open_database(url: str) -> Engine:
     """An engine for SQLite or PostgreSQL; SQLite waits for other writers instead of failing."""
     if not url.startswith("sqlite"):
-        return create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=20)
-    engine = create_engine(url, connect_args={"timeout": WAIT_S, "check_same_thread": False})
+        return create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=20, hide_parameters=True)
+    make_private(url)
+    connect = {"timeout": WAIT_S, "check_same_thread": False}
+    engine = create_engine(url, connect_args=connect, hide_parameters=True)
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: Any) -> None:
@@ -157,3 +170,19 @@ def open_database(url: str) -> Engine:
         connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
     return engine
+
+
+def database_file(url: str) -> Path | None:
+    """The file of an SQLite address; None for a server and for memory."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite" or parsed.database in (None, "", ":memory:"):
+        return None
+    return Path(str(parsed.database))
+
+
+def make_private(url: str) -> None:
+    """A new SQLite file is its owner's alone, in a folder of its owner's; its journals take after it."""
+    path = database_file(url)
+    if path is not None and not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))

@@ -53,10 +53,10 @@ def take_job(act: Act, worker: str, lease: datetime.timedelta = LEASE) -> Work |
 
 def finish_job(act: Act, work: Work, worker: str, report: Report, label: ModelLabel | None) -> Draft | None:
     """Attach the draft, unless another worker was first or the case has changed since (then it is drafted anew)."""
+    visit = lock_visit(act, work.visit_id)  # visit before job, as everywhere: two acts never wait for each other
     job: Job = act.lock(Job, work.job_id)
     if job.state != "waiting" or job.lease != worker:
         return None
-    visit = lock_visit(act, work.visit_id)
     job.state = "done"
     if visit.state not in ("waiting", "asked"):
         return None

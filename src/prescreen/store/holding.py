@@ -10,6 +10,7 @@ from prescreen.clinic.acuity import Acuity
 from prescreen.clinic.case import Case
 from prescreen.errors import ConflictError, RefusedError
 from prescreen.store.base import Act
+from prescreen.store.leases import SLACK
 from prescreen.store.people import User
 from prescreen.store.tables import Visit
 from prescreen.store.visits import OPEN, add_entry, lock_visit, raise_level, take_facts
@@ -33,7 +34,7 @@ def claim(act: Act, visit_id: str, *, take_over: bool = False) -> Visit:
 
 def holder(visit: Visit, now: datetime.datetime) -> str | None:
     """Who reviews a visit now. A hold that lasts longer than any does is of a clock that jumped: nobody's."""
-    if visit.locked_until is None or not now < visit.locked_until <= now + LOCK:
+    if visit.locked_until is None or not now < visit.locked_until <= now + LOCK + SLACK:
         return None
     return visit.locked_by
 

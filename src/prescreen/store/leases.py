@@ -5,6 +5,7 @@ such a clock, and counts as passed.
 """
 
 import datetime
+from typing import Final
 
 from sqlalchemy import ColumnElement, or_
 from sqlalchemy.orm import InstrumentedAttribute
@@ -12,10 +13,12 @@ from sqlalchemy.orm import InstrumentedAttribute
 from prescreen.store.base import Act
 from prescreen.store.tables import Job, Outgoing
 
+SLACK: Final = datetime.timedelta(minutes=5)  # two machines' clocks, or two acts begun at once, differ by less
+
 
 def is_free(act: Act, row: type[Job] | type[Outgoing], lease: datetime.timedelta) -> ColumnElement[bool]:
     """Whether nobody holds it: never taken, run out, or held longer than any lease lasts."""
-    return or_(row.lease_until.is_(None), row.lease_until < act.now, row.lease_until > act.now + lease)
+    return or_(row.lease_until.is_(None), row.lease_until < act.now, row.lease_until > act.now + lease + SLACK)
 
 
 def is_due(

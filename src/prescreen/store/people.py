@@ -115,12 +115,13 @@ class AuditLine(Base):
 
 
 class AuditHead(Base):
-    """The end of the chain, in one row: what every act waits for."""
+    """The end of the chain, in one row: what every act waits for. Without the keys nobody can write its `seal`."""
 
     __tablename__ = "audit_head"
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     number: Mapped[int]
     mac: Mapped[str]
+    seal: Mapped[str]
 
 
 class Checkpoint(Base):

@@ -19,7 +19,7 @@ from prescreen.store.base import Act, new_id
 from prescreen.store.drafts import read_draft
 from prescreen.store.holding import LOCK, SIGNERS, check_hold
 from prescreen.store.people import User
-from prescreen.store.tables import Draft, Outgoing, Review, Visit
+from prescreen.store.tables import Draft, Outgoing, Patient, Review, Visit
 from prescreen.store.visits import LEVELS, lock_visit, read_case, read_link
 
 REASONS: Final = (
@@ -116,6 +116,8 @@ def undo(act: Act, review_id: str) -> Visit:
 def reopen(act: Act, visit_id: str) -> Visit:
     """Open a signed visit for a correction; the first signature stays as it is."""
     visit = lock_visit(act, visit_id, "signed")
+    if act.session.get_one(Patient, visit.patient_id).sealed_key is None:
+        raise RefusedError("this patient's key was destroyed; nothing of the visit can be read or corrected")
     visit.state = "waiting"
     visit.locked_by, visit.locked_until = act.who.id, act.now + LOCK
     act.log("visit.reopen", visit.id)

@@ -187,13 +187,17 @@ class Resource(Base):
     is_current: Mapped[bool]
     subject: Mapped[bytes | None]  # keyed hash of the patient's reference
     body: Mapped[bytes]
-    __table_args__ = (Index("ix_resources_current", "kind", "is_current", "subject"),)
+    __table_args__ = (
+        Index("ix_resources_current", "kind", "is_current", "at"),
+        Index("ix_resources_subject", "subject"),
+    )
 
 
 class ResourceKey(Base):
-    """A business identifier of a resource, as a keyed hash."""
+    """A business identifier of a resource's newest version, as a keyed hash: once with its system, once without."""
 
     __tablename__ = "resource_keys"
     kind: Mapped[str] = mapped_column(primary_key=True)
     look: Mapped[bytes] = mapped_column(primary_key=True)
-    id: Mapped[str]
+    id: Mapped[str] = mapped_column(primary_key=True)
+    __table_args__ = (Index("ix_resource_keys_id", "kind", "id"),)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
 
 from prescreen.clinic.acuity import Acuity
 from prescreen.clinic.case import Case, Turn
@@ -227,14 +228,26 @@ def read_unasked(act: Act, visit: Visit) -> list[str]:
 def _meet_patient(act: Act, link: PatientLink) -> Patient:
     known = link.reference or (link.identifier and f"{link.identifier_system}|{link.identifier}")
     look = act.keys.look("patient", known) if known else None
-    if look is not None:
-        found = act.session.scalar(select(Patient).where(Patient.look == look, Patient.sealed_key.is_not(None)))
-        if found is not None:
-            return found
+    if found := _find_patient(act, look):
+        return found
     patient_id = new_id()
     version, sealed = act.keys.draw(patient_id)
     patient = Patient(id=patient_id, look=look, key_version=version, sealed_key=sealed, created=act.now)
-    act.session.add(patient)
-    act.session.flush()
+    try:
+        with act.session.begin_nested():
+            act.session.add(patient)
+    except IntegrityError:  # another visit of the same person was opened in this moment
+        found = _find_patient(act, look)
+        if found is None:
+            raise
+        return found
     patient.link = act.seal(patient.id, f"patients|link|{patient.id}", link.model_dump_json())
     return patient
+
+
+def _find_patient(act: Act, look: bytes | None) -> Patient | None:
+    """Locked, so that nobody destroys the key while a visit is opened under it."""
+    if look is None:
+        return None
+    query = select(Patient).where(Patient.look == look, Patient.sealed_key.is_not(None))
+    return act.session.scalar(query.with_for_update())
