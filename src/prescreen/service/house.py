@@ -1,5 +1,6 @@
 """What every request and the worker share: settings, store, engine, ways to the record; how a page is rendered."""
 
+import datetime
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,6 +45,16 @@ class House:
     why: str = ""
     desk: FhirDesk | None = None
     pages: Environment = field(default_factory=make_environment)
+
+    @property
+    def undo_for(self) -> datetime.timedelta:
+        """How long a signature can be taken back."""
+        return datetime.timedelta(seconds=self.settings.review.undo_s)
+
+    @property
+    def draft_by(self) -> datetime.timedelta:
+        """After how long the rules draft alone."""
+        return datetime.timedelta(seconds=self.settings.review.draft_by_s)
 
     def render(self, request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
         """A page. Templates find `clinic`, `demo`, `viewer` (who is signed in or None), `csrf`, `lang`, `dir`."""
