@@ -14,7 +14,7 @@ from prescreen.store.people import AuditLine, Pass, User
 from prescreen.store.reviews import read_signed
 from prescreen.store.tables import Draft, Outgoing, Review, Visit
 from prescreen.store.visits import lock_visit, set_record
-from service.ward import CSRF, LABEL, Desk, make_case, make_draft, make_reviewable, make_room, sheet
+from service.ward import LABEL, Desk, make_case, make_draft, make_reviewable, make_room, sheet
 from store.desk import SERVICE
 
 
@@ -263,11 +263,11 @@ def test_nobody_else_sees_or_does_anything(room) -> None:
             User(id="auditor-1", login="a", name="A", role="auditor", teams=["clinic"], created=act.now)
         )
     ways = ["claim", "release", "level", "blind", "sign", "undo", "ask", "assign", "facts", "reopen"]
-    for user in ("", "auditor-1"):
-        desk = Desk(client, user)
-        for path in ("/queue", "/queue/rows", "/handover", f"/visits/{visit.id}", f"/visits/{visit.id}/print"):
-            assert desk.get(path).status_code == 404
-        assert {desk.post(f"/visits/{visit.id}/{way}").status_code for way in ways} == {404}
+    auditor, pages = Desk(client, "auditor-1"), ("/queue", "/queue/rows", "/handover", f"/visits/{visit.id}")
+    assert {auditor.get(path).status_code for path in (*pages, f"/visits/{visit.id}/print")} == {403}
+    assert {auditor.post(f"/visits/{visit.id}/{way}").status_code for way in ways} == {403}
+    assert {client.get(path, follow_redirects=False).status_code for path in pages} == {401}
+    assert {client.post(f"/visits/{visit.id}/{way}").status_code for way in ways} == {401}
     nurse = Desk(client)
     assert "Secret" not in nurse.get("/queue").text
     for place in (elsewhere.id, "0" * 32):
@@ -275,7 +275,7 @@ def test_nobody_else_sees_or_does_anything(room) -> None:
         assert {nurse.post(f"/visits/{place}/{way}", level="high").status_code for way in ways} == {404}
     before = visit_of(house, visit.id).version
     for way in ways:
-        for token in (CSRF[:-1], "", "é"):
+        for token in (nurse.csrf[:-1], "", "é"):
             bare = client.post(f"/visits/{visit.id}/{way}", data={"csrf": token}, headers=nurse.headers)
             assert bare.status_code == 403
     assert visit_of(house, visit.id).version == before and visit_of(house, visit.id).locked_by is None

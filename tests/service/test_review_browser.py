@@ -16,16 +16,25 @@ from prescreen.clinic.report import Finding
 from prescreen.clinic.signed import PatientLink
 from prescreen.ehr.channel import History
 from prescreen.service.app import make_app
+from prescreen.service.care_pages import care_pages
+from prescreen.service.identity import Doors
+from prescreen.service.identity_settings import IdentitySettings
+from prescreen.service.queue_pages import queue_pages
+from prescreen.service.review_pages import review_pages
 from prescreen.store.holding import claim
+from prescreen.store.people import User
+from prescreen.store.sessions import STAFF, begin
 from prescreen.store.tables import Review, Visit
 from prescreen.store.visits import alert, lock_visit
 from service.front import make_house
-from service.ward import STORY, TURNS, make_case, make_draft, make_reviewable, make_ward
+from service.ward import STORY, TURNS, make_case, make_draft, make_reviewable
 from store.desk import OTHER, SERVICE
 
 BROWSER = shutil.which("chromium") or ""
 SIZES = {"desktop": (1280, 800), "tablet": (820, 1180), "phone": (390, 844)}
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+PAGES = (queue_pages, review_pages, care_pages)
+DOORS = Doors(IdentitySettings(totp_for=(), plain_http=True))
 BIDI = "\u202eevil \u2067text\u2069 שלום <b>not bold</b> " + "averyveryverylongwordwithoutanyspace" * 8
 
 pytestmark = [
@@ -57,7 +66,7 @@ def room(tmp_path_factory) -> Iterator[Room]:
     house.channels["record"] = None  # type: ignore[assignment]  # nothing is sent in these tests
     visits = fill(house)
     server = uvicorn.Server(
-        uvicorn.Config(make_app(house, [make_ward()], works=False), port=port, log_level="error", lifespan="off")
+        uvicorn.Config(make_app(house, DOORS, PAGES, works=False), port=port, log_level="error", lifespan="off")
     )
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
@@ -139,9 +148,10 @@ def browser():
 
 def open_page(browser, room: Room, size: str, user: str = "nurse-1", **options):
     width, height = SIZES[size]
-    context = browser.new_context(
-        viewport={"width": width, "height": height}, extra_http_headers={"x-user": user}, **options
-    )
+    context = browser.new_context(viewport={"width": width, "height": height}, **options)
+    with room.house.store.act(SERVICE) as act:
+        begun = begin(act, STAFF, user=act.session.get_one(User, user))
+    context.add_cookies([{"name": "staff", "value": begun.token, "url": room.url, "httpOnly": True}])
     page = context.new_page()
     page.faults = []
     page.on("console", lambda message: page.faults.append(message.text) if message.type == "error" else None)

@@ -137,7 +137,7 @@ def check_escaped(room, text: str) -> None:
     done = nurse.post(f"{way}/sign", **sheet(page), **fields, reason="seen in person", step="sign")
     assert done.status_code == 303
     pages += [nurse.get(path).text for path in (way, f"{way}/print", "/queue", "/handover")]
-    for page in pages:
+    for page in (page.replace(nurse.csrf, "") for page in pages):
         assert "zq&lt;i&gt;" in page or page.count("zq") == 0
         assert "zq<i>" not in page and "<i>" not in page
         assert "<script>alert" not in page and "<img src=x" not in page and "<svg/" not in page

@@ -1,9 +1,7 @@
 """A nurse's room for tests: visits with drafts of a model, and pages signed in by a header."""
 
 from pathlib import Path
-from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Request
 from fastapi.testclient import TestClient
 
 from prescreen.clinic.acuity import Acuity
@@ -16,18 +14,16 @@ from prescreen.service.care_pages import care_pages
 from prescreen.service.house import House
 from prescreen.service.queue_pages import queue_pages
 from prescreen.service.review_pages import review_pages
-from prescreen.service.viewer import Link, Viewer
 from prescreen.store.base import Store
 from prescreen.store.drafts import attach_draft
 from prescreen.store.people import User
+from prescreen.store.sessions import STAFF, begin
 from prescreen.store.tables import Job, Visit
 from prescreen.store.visits import finish, lock_visit, open_visit, set_record, tell
 from service.front import make_client, make_house
 from store.desk import MINUTE, PATIENT, SERVICE
 
-CSRF = "token-of-this-test"
 LABEL = ModelLabel(name="twin", version="2026-11", engine="test")
-LINKS = (Link("Queue", "/queue"), Link("Hand-over", "/handover"))
 STORY = "I have had a dull ache in my lower back since I moved boxes on Monday. It does not go down my legs."
 TURNS = (
     Turn(speaker="assistant", text="Any numbness, or trouble passing water?"),
@@ -37,41 +33,27 @@ TURNS = (
 )
 
 
-def make_ward() -> APIRouter:
-    """The nurse's pages behind a sign-in by header; without one nobody is signed in."""
-
-    def sign_in(request: Request, x_user: Annotated[str, Header()] = "") -> None:
-        if not x_user:
-            return
-        with request.app.state.house.store.look(SERVICE) as act:
-            user = act.session.get(User, x_user)
-        if user is not None:
-            request.state.viewer = Viewer(user.id, user.name, user.role, tuple(user.teams), LINKS)
-            request.state.csrf = CSRF
-
-    ward = APIRouter(dependencies=[Depends(sign_in)])
-    for pages in (queue_pages, review_pages, care_pages):
-        ward.include_router(pages)
-    return ward
-
-
 def make_room(folder: Path, **changes: object) -> tuple[House, TestClient]:
     """A house and a client at its pages."""
     house = make_house(folder, **changes)
-    return house, make_client(house, make_ward())
+    return house, make_client(house, queue_pages, review_pages, care_pages)
 
 
 class Desk:
-    """A person at the pages: posts carry the session's token."""
+    """A person at the pages, signed in: posts carry the session's token."""
 
     def __init__(self, client: TestClient, user: str = "nurse-1") -> None:
-        self.client, self.headers = client, {"x-user": user}
+        store: Store = client.app.state.house.store  # type: ignore[attr-defined]
+        with store.act(SERVICE) as act:
+            begun = begin(act, STAFF, user=act.session.get_one(User, user))
+        self.client, self.csrf = client, begun.session.csrf
+        self.headers = {"cookie": f"__Host-staff={begun.token}", "accept": "text/html"}
 
     def get(self, path: str):
         return self.client.get(path, headers=self.headers)
 
     def post(self, path: str, **fields: object):
-        data = {"csrf": CSRF, **fields}
+        data = {"csrf": self.csrf, **fields}
         return self.client.post(path, data=data, headers=self.headers, follow_redirects=False)
 
     def claim(self, visit: str) -> str:

@@ -17,6 +17,7 @@ class Shown(NamedTuple):
 
     name: str
     role: str
+    teams: tuple[str, ...]
     links: tuple[Link, ...]
 
 
@@ -38,5 +39,5 @@ def show_caller(caller: Caller | None) -> Shown | None:
     """The header of a member of staff, None for anybody else."""
     if caller is None or caller.user is None:
         return None
-    links = LINKS.get(caller.user.role, ())
-    return Shown(caller.user.name, caller.user.role, links if not caller.unfinished else links[-1:])
+    user, links = caller.user, LINKS.get(caller.user.role, ())
+    return Shown(user.name, user.role, tuple(user.teams), links[-1:] if caller.unfinished else links)

@@ -1,31 +1,24 @@
 """Who is at the nurse's pages, what they posted, and whether a visit is theirs: the one seam to the sign-in.
 
-Whoever signs people in puts a `Viewer` into `request.state.viewer` and the session's token into
-`request.state.csrf`; the pages read nothing else of it. Knows no page.
+The guard has let the caller through and looked at the form's token before any of this is asked. Knows no page.
 """
 
-import hmac
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 from fastapi import Depends, Request
 from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 
 from prescreen.errors import RefusedError
+from prescreen.service.access import may_open
 from prescreen.service.house import House, house_of
+from prescreen.service.identity import Caller, CurrentUser
 from prescreen.store.base import Act, Who
 from prescreen.store.holding import SIGNERS
 from prescreen.store.tables import Visit
-
-
-class Link(NamedTuple):
-    """A way in the header's navigation."""
-
-    name: str
-    url: str
 
 
 @dataclass(frozen=True)
@@ -36,7 +29,7 @@ class Viewer:
     name: str
     role: str
     teams: tuple[str, ...]
-    links: tuple[Link, ...] = ()
+    caller: Caller
 
     @property
     def who(self) -> Who:
@@ -72,21 +65,17 @@ class Posted:
         return int(value) if value.isascii() and value.isdigit() and len(value) < 10 else -1
 
 
-def viewer_of(request: Request) -> Viewer:
+def viewer_of(caller: CurrentUser) -> Viewer:
     """The nurse or physician at this page; nobody else sees one."""
-    viewer = request.state.viewer if "viewer" in request.state._state else None
-    if not isinstance(viewer, Viewer) or viewer.role not in SIGNERS:
+    user = caller.user
+    if user is None or user.role not in SIGNERS:
         raise HTTPException(404)
-    return viewer
+    return Viewer(user.id, user.name, user.role, tuple(user.teams), caller)
 
 
-async def read_post(request: Request, _viewer: Annotated[Viewer, Depends(viewer_of)]) -> Posted:
-    """The form, when it comes from a page of this session."""
-    posted = await request.form()
-    sent, token = posted.get("csrf"), request.state.csrf if "csrf" in request.state._state else ""
-    if not token or not isinstance(sent, str) or not hmac.compare_digest(sent.encode(), token.encode()):
-        raise HTTPException(403)
-    return Posted(posted)
+async def read_post(request: Request) -> Posted:
+    """The form, as it came in."""
+    return Posted(await request.form())
 
 
 Nurse = Annotated[Viewer, Depends(viewer_of)]
@@ -94,16 +83,11 @@ Form = Annotated[Posted, Depends(read_post)]
 At = Annotated[House, Depends(house_of)]
 
 
-def may_open(act: Act, viewer: Viewer, visit_id: str) -> bool:
-    """Whether a visit is this person's to see: it is of one of their teams."""
-    visit = act.session.get(Visit, visit_id)
-    return visit is not None and visit.team in viewer.teams
-
-
 @contextmanager
 def on_visit(house: House, viewer: Viewer, visit_id: str) -> Iterator[Act]:
     """An act on a visit of the person's own; 404 for every other, as if it were not there."""
     with house.store.act(viewer.who) as act:
-        if not may_open(act, viewer, visit_id):
+        visit = act.session.get(Visit, visit_id)
+        if visit is None or may_open(act, viewer.caller, visit) is None:
             raise HTTPException(404)
         yield act

@@ -1,7 +1,6 @@
 """Small things a nurse's room needs beside charts: hand-over notes, colleagues, invitations. Knows no page."""
 
 import datetime
-import secrets
 from collections.abc import Collection
 from typing import Final, NamedTuple
 
@@ -11,7 +10,8 @@ from prescreen.clinic.signed import PatientLink
 from prescreen.errors import RefusedError
 from prescreen.store.base import Act, new_id
 from prescreen.store.holding import SIGNERS
-from prescreen.store.people import Notice, Pass, User
+from prescreen.store.passes import give_code
+from prescreen.store.people import Notice, User
 from prescreen.store.tables import Visit
 from prescreen.store.visits import open_visit
 
@@ -74,8 +74,4 @@ def list_colleagues(act: Act, team: str) -> list[User]:
 def invite(act: Act, *, team: str, language: str, link: PatientLink) -> Invitation:
     """Open a visit for an expected patient and draw the code that opens it to them."""
     visit = open_visit(act, team=team, language=language, channel="invite", link=link)
-    code = secrets.token_urlsafe(16)
-    ends = act.now + INVITED_FOR
-    act.session.add(Pass(look=act.keys.look("pass", code).hex(), visit_id=visit.id, kind="invite", ends=ends))
-    act.log("visit.invite", visit.id)
-    return Invitation(visit, code, ends)
+    return Invitation(visit, give_code(act, visit.id, "invite", INVITED_FOR), act.now + INVITED_FOR)
