@@ -192,6 +192,20 @@ def release(releases: ReleasesFolder = Path("releases")) -> None:
     print(open_release(releases, STAGES).model_dump_json(indent=2))
 
 
+@app.command()
+def serve(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A folder with a serve.yaml.")],
+    host: Annotated[str, typer.Option(help="Where to listen; beyond this machine behind TLS.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="The port to listen on.")] = 8080,
+    data: Annotated[Path, typer.Option(help="The clinic's folder, database and keys in it.")] = Path("clinic"),
+    keys: Annotated[Path | None, typer.Option(help="The keys' folder, best on another medium.")] = None,
+) -> None:
+    """Serve the clinic: patients answer, nurses review and sign, the record gets what was signed."""
+    from prescreen.service.running import run_service
+
+    run_service(folder, STAGES, host=host, port=port, data=data, keys=keys)
+
+
 app.command("eval")(judging.evaluate)
 app.command()(judging.plan)
 app.command()(judging.dossier)
