@@ -11,9 +11,10 @@ from prescreen.clinic.signed import PatientLink
 from prescreen.ehr.channel import History
 from prescreen.store.drafts import attach_draft, read_draft
 from prescreen.store.people import AuditLine, Pass, User
+from prescreen.store.record import set_record
 from prescreen.store.reviews import read_signed
 from prescreen.store.tables import Draft, Outgoing, Review, Visit
-from prescreen.store.visits import lock_visit, set_record
+from prescreen.store.visits import lock_visit
 from service.ward import LABEL, Desk, make_case, make_draft, make_reviewable, make_room, sheet
 from store.desk import SERVICE
 

@@ -22,19 +22,11 @@ from prescreen.errors import ConflictError
 from prescreen.store.base import Act
 from prescreen.store.drafts import read_draft
 from prescreen.store.holding import LOCK, holder
+from prescreen.store.patients import read_link
 from prescreen.store.people import User
 from prescreen.store.reviews import read_signed
 from prescreen.store.tables import Draft, Entry, Job, Outgoing, Patient, Review, Visit
-from prescreen.store.visits import (
-    LEVELS,
-    OPEN,
-    add_entry,
-    lock_visit,
-    read_case,
-    read_entries,
-    read_link,
-    read_unasked,
-)
+from prescreen.store.visits import LEVELS, OPEN, add_entry, lock_visit, read_case, read_entries, read_unasked
 
 _KEPT: Final = 64  # cases whose flags are remembered: a page is opened several times during one review
 

@@ -16,10 +16,10 @@ from prescreen.clinic.report import Report
 from prescreen.store.base import Act
 from prescreen.store.charts import shown_level
 from prescreen.store.drafts import read_draft
+from prescreen.store.patients import read_link
 from prescreen.store.people import User
 from prescreen.store.queue import Waiting
 from prescreen.store.tables import Draft, Entry, Patient, Visit
-from prescreen.store.visits import read_link
 
 
 class Glimpse(NamedTuple):

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, and_, func, or_, select, true
 from prescreen.clinic.acuity import Acuity
 from prescreen.store.base import Act
 from prescreen.store.holding import holder
-from prescreen.store.tables import Patient, Review, Visit
+from prescreen.store.tables import Entry, Patient, Review, Visit
 from prescreen.store.visits import LEVELS
 
 _UNKNOWN = Acuity.HIGH.rank
@@ -60,6 +60,13 @@ def _is_of(act: Act, whose: Whose) -> ColumnElement[bool]:
     if whose == "mine":
         return or_(Visit.assigned_to == act.who.id, Visit.locked_by == act.who.id)
     return Visit.assigned_to.is_(None) if whose == "unassigned" else true()
+
+
+def find_left(act: Act, before: datetime.datetime) -> list[Visit]:
+    """Interviews that have said something, and nothing more since `before`."""
+    last = select(func.max(Entry.at)).where(Entry.visit_id == Visit.id).scalar_subquery()
+    query = select(Visit).where(Visit.state == "intake", Visit.case.is_not(None), last < before)
+    return list(act.session.scalars(query.order_by(Visit.opened).limit(100)))
 
 
 def find_newest(act: Act, reference: str) -> Visit | None:
