@@ -279,6 +279,10 @@ def test_the_report_prints_on_one_page(browser, room: Room, tmp_path: Path) -> N
         page = open_page(browser, room, "desktop")
         page.goto(f"{room.url}/visits/{room.visits['emergency']}/print")
         path = Path(os.environ.get("PRESCREEN_SHOTS", tmp_path)) / f"report-{paper}.pdf"
+        if folder := os.environ.get("PRESCREEN_SHOTS"):
+            page.emulate_media(media="print")
+            page.set_viewport_size({"width": 690, "height": 1020})
+            page.screenshot(path=str(Path(folder) / f"paper-{paper}.png"))
         page.pdf(path=str(path), format=paper, prefer_css_page_size=False)
         assert path.read_bytes().count(b"/Type /Page\n") == 1 or path.read_bytes().count(b"/Type /Page ") == 1
         page.context.close()

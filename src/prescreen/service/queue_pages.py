@@ -18,7 +18,7 @@ from prescreen.store.notices import post_notice, read_notices
 from prescreen.store.queue import Waiting, Whose, count_queue, read_queue
 from prescreen.store.reviewing import list_undoable
 
-LISTED: Final = 200
+LISTED: Final = 100
 NAMES: Final = {level: level.value.capitalize() for level in Acuity}
 _TABS: Final = {"team": "Whole team", "mine": "Mine", "unassigned": "Nobody's"}
 
