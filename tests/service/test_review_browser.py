@@ -253,6 +253,26 @@ def test_a_queue_that_is_cut_off_says_so_and_new_emergencies_are_told(browser, r
     page.context.close()
 
 
+def test_a_nurse_who_reads_is_told_what_comes_in(browser, room: Room) -> None:
+    page = open_page(browser, room, "desktop")
+    visit = make_reviewable(room.house.store, link=PatientLink(family="Reader")).id
+    page.clock.install()
+    with page.expect_response("**/queue/rows"):
+        page.goto(f"{room.url}/visits/{visit}")
+    page.clock.run_for(16_000)
+    assert page.locator("#fresh").is_hidden()
+    made = make_reviewable(room.house.store)
+    with room.house.store.act(SERVICE) as act:
+        alert(act, lock_visit(act, made.id), ["chest-pain-crushing"], Acuity.EMERGENCY)
+        lock_visit(act, visit).version += 1
+    page.clock.run_for(16_000)
+    page.locator("#fresh").wait_for(state="visible")
+    said = page.locator("#fresh").inner_text()
+    assert "Something new came in" in said and "A new emergency" in said
+    check_page(page, "visit-told")
+    page.context.close()
+
+
 def test_all_of_it_without_javascript(browser, room: Room) -> None:
     page = open_page(browser, room, "tablet", java_script_enabled=False)
     visit = make_reviewable(room.house.store, link=PatientLink(family="Plainform"), blind=True).id

@@ -42,6 +42,7 @@ class Row(NamedTuple):
     held_by: str
     is_mine: bool
     decides_first: bool
+    version: int
 
 
 @queue_pages.get("/queue", name="queue")
@@ -150,6 +151,7 @@ def _row(
         held_by="" if row.locked_by in (None, viewer.id) else names.get(row.locked_by or "", "a colleague"),
         is_mine=row.locked_by == viewer.id,
         decides_first=seen.decides_first,
+        version=row.version,
     )
 
 
