@@ -128,6 +128,14 @@ def read_chart(act: Act, visit: Visit) -> Chart:
     )
 
 
+def read_ahead(act: Act, visit_id: str) -> None:
+    """Run the rules on a long case before the chart is opened, so that nobody waits for them while it is locked."""
+    visit = act.session.get(Visit, visit_id)
+    patient = act.session.get(Patient, visit.patient_id) if visit else None
+    if visit is not None and visit.case is not None and patient is not None and patient.sealed_key is not None:
+        find_flags(read_case(act, visit))
+
+
 @lru_cache(_KEPT)
 def find_flags(case: Case) -> tuple[Hit, ...]:
     """The red flags of a case."""

@@ -35,6 +35,7 @@ class Waiting(NamedTuple):
     assigned_to: str | None
     escalated: datetime.datetime | None
     locked_by: str | None
+    version: int
 
 
 def read_queue(act: Act, teams: Collection[str], limit: int = 200, whose: Whose = "team") -> list[Waiting]:
@@ -104,4 +105,5 @@ def _line(act: Act, visit: Visit) -> Waiting:
         assigned_to=visit.assigned_to,
         escalated=visit.escalated,
         locked_by=holder(visit, act.now),
+        version=visit.version,
     )
