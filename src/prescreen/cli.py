@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from prescreen import judging, keeping
+from prescreen import judging, keeping, serving
 from prescreen.errors import PrescreenError
 
 if TYPE_CHECKING:
@@ -197,6 +197,8 @@ app.command()(judging.plan)
 app.command()(judging.dossier)
 app.add_typer(judging.bank, name="bank")
 app.add_typer(keeping.records, name="records")
+app.add_typer(serving.store, name="store")
+app.add_typer(serving.audit, name="audit")
 
 
 @app.command()
