@@ -1,18 +1,25 @@
 """A running house for tests: store in a folder, the whole application, a client that asks it."""
 
+import re
 from pathlib import Path
 
+from fastapi import APIRouter
 from fastapi.testclient import TestClient
 
 from prescreen.service.app import make_app
 from prescreen.service.house import House
+from prescreen.service.identity import Doors
+from prescreen.service.identity_settings import IdentitySettings
 from prescreen.service.settings import Settings
+from prescreen.store.base import Who
+from prescreen.store.people import User
+from prescreen.store.sessions import STAFF, begin
 from store.desk import make_store
 
 
 def make_settings(**changes: object) -> Settings:
     values: dict[str, object] = {
-        "clinic": {"name": "Harbour Clinic", "emergency_number": "112", "languages": ["en"]},
+        "clinic": {"name": "Harbour Clinic", "emergency_number": "112", "languages": ["en", "es", "ar", "de"]},
         "web": {"hosts": ["localhost", "127.0.0.1", "testserver"], "base_url": "https://testserver"},
     }
     return Settings.model_validate({**values, **changes})
@@ -22,5 +29,23 @@ def make_house(folder: Path, **changes: object) -> House:
     return House(make_settings(**changes), make_store(folder), why="no model in this test")
 
 
-def make_client(house: House, *routers: object) -> TestClient:
-    return TestClient(make_app(house, routers, works=False), base_url="https://testserver")  # type: ignore[arg-type]
+def make_client(house: House, *routers: APIRouter, **doors: object) -> TestClient:
+    app = make_app(house, Doors(IdentitySettings(totp_for=()), **doors), routers, works=False)  # type: ignore[arg-type]
+    return TestClient(app, base_url="https://testserver", follow_redirects=True)
+
+
+def hidden(page: str, name: str) -> str:
+    """The value of a hidden field."""
+    found = re.search(rf'name="{name}" value="([^"]*)"', page)
+    assert found, f"no field {name}"
+    return found[1]
+
+
+def sign_in(client: TestClient, house: House, who: Who) -> str:
+    """Put a live session of this person into the client; returns its form token."""
+    with house.store.act(who) as act:
+        user = act.session.get_one(User, who.id)
+        begun = begin(act, STAFF, user=user)
+    client.cookies.set("__Host-staff", begun.token)
+    client.headers["accept"] = "text/html"
+    return begun.session.csrf

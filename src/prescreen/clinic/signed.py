@@ -16,9 +16,10 @@ from prescreen.config import Strict
 
 class PatientLink(Strict):
     """Who the patient is in the record system. `reference` ("Patient/123") wins over `identifier`; with neither a
-    Patient is made from the names."""
+    Patient is made from the names. `encounter` ("Encounter/45") is the visit where the record has begun one."""
 
     reference: str | None = None
+    encounter: str | None = None
     identifier_system: str | None = None
     identifier: str | None = None
     family: str = ""
@@ -52,6 +53,7 @@ class SignedVisit(Strict):
 
     `draft` and `model` are None when the rules alone drafted or nobody did; `corrects` is the id of the signature
     this one replaces (an addendum). `seen` is the SHA-256 of exactly what the signer had before them.
+    `measured_by` says who took the vital signs; None where nobody wrote it down.
     """
 
     id: str
@@ -70,6 +72,7 @@ class SignedVisit(Strict):
     note: str = ""
     signer: Person
     seen: str
+    measured_by: Literal["patient", "staff"] | None = None
 
     @property
     def level(self) -> Acuity:

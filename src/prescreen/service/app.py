@@ -6,13 +6,14 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
-from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.exceptions import HTTPException
 
 from prescreen.errors import ConflictError, PrescreenError, RefusedError
 from prescreen.service.house import House, house_of
+from prescreen.service.identity import Doors, guard
 from prescreen.service.shell import Shell
 from prescreen.service.worker import Worker
 from prescreen.store.base import Who
@@ -28,7 +29,7 @@ _SAID: Final = {
 plain = APIRouter()
 
 
-def make_app(house: House, routers: Sequence[APIRouter], *, works: bool = True) -> FastAPI:
+def make_app(house: House, doors: Doors, routers: Sequence[APIRouter], *, works: bool = True) -> FastAPI:
     """The application; `works` False leaves drafting and sending to another process."""
 
     @asynccontextmanager
@@ -40,8 +41,15 @@ def make_app(house: House, routers: Sequence[APIRouter], *, works: bool = True) 
         if worker:
             worker.stop()
 
-    app = FastAPI(title="prescreen", openapi_url=None, docs_url=None, redoc_url=None, lifespan=live)
-    app.state.house = house
+    app = FastAPI(
+        title="prescreen",
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=live,
+        dependencies=[Depends(guard)],
+    )
+    app.state.house, app.state.doors = house, doors
     app.state.static = {path.name: path.read_bytes() for path in sorted(STATIC.iterdir()) if path.is_file()}
     versions = {name: hashlib.sha256(data).hexdigest()[:12] for name, data in app.state.static.items()}
     house.pages.globals["static"] = lambda name: f"/static/{name}?v={versions[name]}"

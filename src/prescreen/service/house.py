@@ -1,5 +1,6 @@
 """What every request and the worker share: settings, store, engine, ways to the record; how a page is rendered."""
 
+import datetime
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from prescreen.clinic.signed import ModelLabel
 from prescreen.ehr.channel import Channel
+from prescreen.ehr.desk import FhirDesk
+from prescreen.service.navigation import show_caller
 from prescreen.service.settings import Settings
 from prescreen.store.base import Store
 
@@ -40,18 +43,29 @@ class House:
     engine: "GuardedEngine | None" = None
     label: ModelLabel | None = None
     why: str = ""
+    desk: FhirDesk | None = None
     pages: Environment = field(default_factory=make_environment)
+
+    @property
+    def undo_for(self) -> datetime.timedelta:
+        """How long a signature can be taken back."""
+        return datetime.timedelta(seconds=self.settings.review.undo_s)
+
+    @property
+    def draft_by(self) -> datetime.timedelta:
+        """After how long the rules draft alone."""
+        return datetime.timedelta(seconds=self.settings.review.draft_by_s)
 
     def render(self, request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
         """A page. Templates find `clinic`, `demo`, `viewer` (who is signed in or None), `csrf`, `lang`, `dir`."""
-        state = request.state
+        caller = request.state.caller if "caller" in request.state._state else None
         known = {
             "request": request,
             "clinic": self.settings.clinic,
             "demo": self.settings.demo,
             "engine_note": self.why,
-            "viewer": state.viewer if "viewer" in state._state else None,
-            "csrf": state.csrf if "csrf" in state._state else "",
+            "viewer": show_caller(caller),
+            "csrf": caller.csrf if caller is not None else "",
             "lang": "en",
             "dir": "ltr",
         }

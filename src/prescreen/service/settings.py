@@ -1,13 +1,17 @@
 """serve.yaml: what a clinic sets, frozen; unknown keys are errors. Secrets stand in files it names, never here."""
 
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 from pydantic import Field, model_validator
 
 from prescreen.clinic.acuity import Acuity
 from prescreen.config import Strict, parse_recipe, read_yaml
 from prescreen.errors import RecipeError
+from prescreen.service.engines import Demo, EngineSettings, RulesOnly
+from prescreen.service.identity_settings import IdentitySettings
+from prescreen.service.programs import HookSettings, Program
+from prescreen.service.ways import EmbeddedWay, Way
 
 NAME: Final = "serve.yaml"
 
@@ -62,6 +66,11 @@ class Settings(Strict):
     clinic: Clinic
     review: Review = Review()
     web: Web = Web()
+    engine: EngineSettings = RulesOnly()
+    record: tuple[Way, ...] = (EmbeddedWay(),)
+    identity: IdentitySettings = IdentitySettings()
+    programs: tuple[Program, ...] = ()
+    hooks: HookSettings | None = None
     demo: bool = False
 
     @model_validator(mode="after")
@@ -71,10 +80,12 @@ class Settings(Strict):
             raise ValueError(
                 "web.base_url must be https (a proxy in front ends TLS); plain http is for demo: true on localhost"
             )
+        names = [way.name for way in self.record]
+        if len(set(names)) < len(names):
+            raise ValueError("record: give every way a name of its own")
+        if isinstance(self.engine, Demo) and not self.demo:
+            raise ValueError("engine: kind demo is for demo: true; a clinic serves a release")
         return self
-
-
-Purpose = Literal["draft", "question"]
 
 
 def read_settings(folder: Path) -> Settings:

@@ -66,6 +66,18 @@ def read_visit(act: Act, visit_id: str) -> list[Line]:
     return [_show(line) for line in act.session.scalars(query)]
 
 
+def read_page(act: Act, *, before: int, action: str, actor: str, limit: int) -> list[Line]:
+    """The newest lines before a number (0: the newest), narrowed by how the action begins and by who acted."""
+    query = select(AuditLine).order_by(AuditLine.number.desc()).limit(limit)
+    if before:
+        query = query.where(AuditLine.number < before)
+    if action:
+        query = query.where(AuditLine.action.startswith(action, autoescape=True))
+    if actor:
+        query = query.where(AuditLine.actor == actor)
+    return [_show(line) for line in act.session.scalars(query)]
+
+
 def _read_all(act: Act) -> Iterator[Line]:
     last = -1
     while True:

@@ -4,6 +4,7 @@ A row that was given up (dead) stays in sight until a person sends it again. Kno
 """
 
 import datetime
+from collections.abc import Collection
 from typing import Final, NamedTuple
 
 from sqlalchemy import func, select
@@ -75,6 +76,12 @@ def send_again(act: Act, row_id: str) -> None:
     if row.state == "dead":
         row.state, row.attempts, row.due = "waiting", 0, act.now
         act.log("record.again", row.review_id, channel=row.channel)
+
+
+def list_rows(act: Act, states: Collection[str], limit: int = 200) -> list[Outgoing]:
+    """Rows in these states, those given up first; they name no patient."""
+    query = select(Outgoing).where(Outgoing.state.in_(states)).order_by(Outgoing.state, Outgoing.due).limit(limit)
+    return list(act.session.scalars(query))
 
 
 def count_states(act: Act) -> dict[str, int]:

@@ -7,15 +7,16 @@ import datetime
 from collections.abc import Collection
 from typing import Literal, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, func, or_, select, true
 
 from prescreen.clinic.acuity import Acuity
 from prescreen.store.base import Act
 from prescreen.store.holding import holder
-from prescreen.store.tables import Visit
+from prescreen.store.tables import Patient, Review, Visit
 from prescreen.store.visits import LEVELS
 
 _UNKNOWN = Acuity.HIGH.rank
+Whose = Literal["team", "mine", "unassigned"]
 
 
 class Waiting(NamedTuple):
@@ -36,21 +37,45 @@ class Waiting(NamedTuple):
     locked_by: str | None
 
 
-def read_queue(act: Act, teams: Collection[str], limit: int = 200) -> list[Waiting]:
+def read_queue(act: Act, teams: Collection[str], limit: int = 200, whose: Whose = "team") -> list[Waiting]:
     """Highest level first, then longest wait; a patient still answering is in it from the first red flag on."""
     since = func.coalesce(Visit.finished, Visit.urgent, Visit.opened)
     query = (
         select(Visit)
-        .where(Visit.team.in_(teams), _is_task())
+        .where(Visit.team.in_(teams), _is_task(), _is_of(act, whose))
         .order_by(func.coalesce(Visit.level, _UNKNOWN).desc(), since, Visit.id)
         .limit(limit)
     )
     return [_line(act, visit) for visit in act.session.scalars(query)]
 
 
-def count_queue(act: Act, teams: Collection[str]) -> int:
+def count_queue(act: Act, teams: Collection[str], whose: Whose = "team") -> int:
     """How many wait, those beyond the list too."""
-    return act.session.scalar(select(func.count()).where(Visit.team.in_(teams), _is_task())) or 0
+    query = select(func.count()).where(Visit.team.in_(teams), _is_task(), _is_of(act, whose))
+    return act.session.scalar(query) or 0
+
+
+def _is_of(act: Act, whose: Whose) -> ColumnElement[bool]:
+    """The person's own (given to them, or in their hands), nobody's, or the whole team's."""
+    if whose == "mine":
+        return or_(Visit.assigned_to == act.who.id, Visit.locked_by == act.who.id)
+    return Visit.assigned_to.is_(None) if whose == "unassigned" else true()
+
+
+def find_newest(act: Act, reference: str) -> Visit | None:
+    """The newest visit of a patient by the record's reference, e.g. "Patient/123"."""
+    look = act.keys.look("patient", reference)
+    query = select(Visit).join(Patient).where(Patient.look == look).order_by(Visit.opened.desc()).limit(1)
+    return act.session.scalar(query)
+
+
+def find_signed_level(act: Act, visit: Visit) -> Acuity | None:
+    """The level as last signed, None while the visit is anybody's task."""
+    if visit.state != "signed":
+        return None
+    query = select(Review.level).where(Review.visit_id == visit.id, Review.state == "signed")
+    level = act.session.scalar(query.order_by(Review.at.desc()).limit(1))
+    return None if level is None else LEVELS[level]
 
 
 def _is_task() -> ColumnElement[bool]:

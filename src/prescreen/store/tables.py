@@ -98,7 +98,7 @@ class Entry(Base):
     visit_id: Mapped[str] = mapped_column(ForeignKey("visits.id"), index=True)
     number: Mapped[int]
     at: Mapped[datetime.datetime]
-    kind: Mapped[str]  # answer | alert | question | vitals | note | handover
+    kind: Mapped[str]  # answer | alert | question | vitals | handover | claim | seen | blind
     actor: Mapped[str]
     body: Mapped[bytes]
     __table_args__ = (Index("uq_entries_visit_number", "visit_id", "number", unique=True),)

@@ -52,8 +52,10 @@ def open_visit(
     return visit
 
 
-def tell(act: Act, visit_id: str, *, before: str | None, interview: str, said: str, case: Case) -> Visit:
-    """Keep an answer: the interview's new state, what was said, the case as of now.
+def tell(
+    act: Act, visit_id: str, *, before: str | None, interview: str, said: str = "", case: Case | None = None
+) -> Visit:
+    """Keep the interview's new state, and of an answer what was said and the case as of now.
 
     `before` is the state the answer was given to: ConflictError where another tab or a double tap was first.
     """
@@ -61,9 +63,10 @@ def tell(act: Act, visit_id: str, *, before: str | None, interview: str, said: s
     if before is not None and read_interview(act, visit) != before:
         raise ConflictError("this was answered already; here is where you are now")
     visit.interview = act.seal(visit.patient_id, f"visits|interview|{visit.id}", interview)
-    keep_case(act, visit, case)
-    add_entry(act, visit, "answer", said)
-    act.log("visit.tell", visit.id)
+    if case is not None:
+        keep_case(act, visit, case)
+        add_entry(act, visit, "answer", said)
+        act.log("visit.tell", visit.id)
     return visit
 
 

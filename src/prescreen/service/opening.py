@@ -1,0 +1,97 @@
+"""A clinic's settings become a running house: store, ways to the record, engine, doors. Knows no page's inside."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from prescreen.ehr.desk import FhirDesk
+from prescreen.ehr.shelf import Found, ShelfConflict, Stored
+from prescreen.pipeline import Stages
+from prescreen.service.engines import guard, open_engine
+from prescreen.service.guarding import GuardSettings
+from prescreen.service.house import House
+from prescreen.service.identity import Doors
+from prescreen.service.oidc import OidcClient
+from prescreen.service.programs import open_hooks, open_programs
+from prescreen.service.settings import Settings
+from prescreen.service.ways import open_way
+from prescreen.store.migrate import open_store
+from prescreen.store.shelf import SqlShelf
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+DATABASE = "PRESCREEN_DATABASE"  # an address with a password in it belongs into the environment, not into a file
+ASKING = 8  # patients who may wait for the model at once; for all others the script goes on
+
+
+class Places(NamedTuple):
+    """Where a service keeps what it must not lose; keys belong on another medium than the database."""
+
+    database: str
+    keys: Path
+
+
+def find_places(data: Path, keys: Path | None = None) -> Places:
+    """The database and the key folder for a data folder."""
+    database = os.environ.get(DATABASE) or f"sqlite:///{data.resolve() / 'prescreen.db'}"
+    return Places(database, keys or data / "keys")
+
+
+def open_house(settings: Settings, places: Places, stages: Stages) -> House:
+    """Everything opened and checked; what cannot serve is said in one sentence before a port is opened."""
+    store = open_store(places.database, places.keys)
+    desk = FhirDesk(SqlShelf(store, Stored, Found, ShelfConflict), clock=store.clock)
+    channels = {way.name: open_way(way, desk) for way in settings.record}
+    opened = open_engine(settings.engine, stages)
+    engine = guard(opened, GuardSettings(timeout_s=settings.review.draft_by_s / 2, waiting=ASKING))
+    return House(settings, store, channels, engine, opened.label, opened.why, desk)
+
+
+def open_app(house: House, *, works: bool = True) -> "FastAPI":
+    """The web application over a house, with every route in the table of roles."""
+    from prescreen.service import (
+        account_pages,
+        admin_pages,
+        app,
+        audit_pages,
+        fhir_pages,
+        glass_pages,
+        hook_pages,
+        patient_door,
+        patient_pages,
+        roles,
+        sign_in,
+    )
+    from prescreen.service.care_pages import care_pages
+    from prescreen.service.queue_pages import queue_pages
+    from prescreen.service.review_pages import review_pages
+
+    parts = (
+        patient_door,
+        patient_pages,
+        sign_in,
+        account_pages,
+        admin_pages,
+        audit_pages,
+        glass_pages,
+        fhir_pages,
+        hook_pages,
+    )
+    doors = open_doors(house)
+    routers = [*(part.make_router() for part in parts), queue_pages, review_pages, care_pages]
+    made = app.make_app(house, doors, routers, works=works)
+    off = () if doors.oidc else ("oidc-*",)
+    roles.check_routes(made, off=off)
+    return made
+
+
+def open_doors(house: House) -> Doors:
+    """Who may come in: local people, an identity provider, programs with a token."""
+    settings = house.settings
+    identity = settings.identity.model_copy(update={"plain_http": not settings.web.is_secure})
+    oidc = OidcClient(identity.oidc) if identity.oidc is not None else None
+    bearers = {"service": open_programs(settings.programs)}
+    if settings.hooks is not None:
+        bearers["hooks"] = open_hooks(settings.hooks, house.store, settings.web.base_url)
+    return Doors(identity, oidc, bearers, clinic=settings.clinic.name)
