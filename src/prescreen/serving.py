@@ -123,18 +123,18 @@ def drill(
         raise typer.Exit(1)
 
 
-@store.command("rotate-keys")
-def rotate_keys(
+@store.command()
+def rotate(
     data: Data = CLINIC,
     database: Database = "",
     keys: KeyFolder = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run, no new key.")] = False,
 ) -> None:
     """Draw the clinic's next key and seal everything under it; the clinic may go on working."""
-    from prescreen.store.rotate import rotate_keys as rotate
+    from prescreen.store.rotate import rotate_keys
 
     with open_clinic(data, database, keys) as opened:
-        done = rotate(opened, new=not resume)
+        done = rotate_keys(opened, new=not resume)
         version = opened.keys.version
     print(f"{done.values} values under clinic-{version}.key; copy that key to the keys' other medium now")
     if done.skipped:

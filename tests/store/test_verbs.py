@@ -42,7 +42,7 @@ def test_a_store_from_its_making_to_its_drill(tmp_path: Path) -> None:
         call(folder, "store", "backup", tmp_path / "copy", "--with-keys", tmp_path / "copy" / "keys")
     assert "3 keys" in call(folder, "store", "backup", tmp_path / "copy", "--with-keys", tmp_path / "safe")
     assert "whole" not in call(folder, "store", "drill", tmp_path / "copy").lower().replace("lines, each as", "")
-    assert "clinic-2" in call(folder, "store", "rotate-keys")
+    assert "clinic-2" in call(folder, "store", "rotate")
     call(folder, "store", "hold", visit.patient_id, "--by", "admin")
     with pytest.raises(RefusedError, match="hold"):
         call(folder, "store", "shred", visit.patient_id, "--reason", "patient asked", "--by", "admin", "--yes")

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import func, select
-from sqlalchemy.exc import IntegrityError
 
 from prescreen.clinic.acuity import Acuity
 from prescreen.clinic.case import Case, Turn
@@ -18,6 +17,7 @@ from prescreen.clinic.redflags import check_rules, rule_acuity
 from prescreen.clinic.signed import PatientLink
 from prescreen.errors import ConflictError
 from prescreen.store.base import Act, new_id
+from prescreen.store.patients import meet_patient
 from prescreen.store.tables import Entry, Job, Patient, Visit
 
 OPEN = ("intake", "waiting", "asked")  # states in which a visit is somebody's task
@@ -35,7 +35,7 @@ def open_visit(
 ) -> Visit:
     """A new visit; a patient the record knows (by reference or identifier) is met again, anyone else is new."""
     link = link or PatientLink()
-    patient = _meet_patient(act, link)
+    patient = meet_patient(act, link)
     patient.training = training
     visit = Visit(
         id=new_id(),
@@ -223,31 +223,3 @@ def read_unasked(act: Act, visit: Visit) -> list[str]:
         return []
     told: list[Any] = json.loads(act.unseal(visit.patient_id, f"visits|unasked|{visit.id}", visit.unasked))
     return [str(item) for item in told]
-
-
-def _meet_patient(act: Act, link: PatientLink) -> Patient:
-    known = link.reference or (link.identifier and f"{link.identifier_system}|{link.identifier}")
-    look = act.keys.look("patient", known) if known else None
-    if found := _find_patient(act, look):
-        return found
-    patient_id = new_id()
-    version, sealed = act.keys.draw(patient_id)
-    patient = Patient(id=patient_id, look=look, key_version=version, sealed_key=sealed, created=act.now)
-    try:
-        with act.session.begin_nested():
-            act.session.add(patient)
-    except IntegrityError:  # another visit of the same person was opened in this moment
-        found = _find_patient(act, look)
-        if found is None:
-            raise
-        return found
-    patient.link = act.seal(patient.id, f"patients|link|{patient.id}", link.model_dump_json())
-    return patient
-
-
-def _find_patient(act: Act, look: bytes | None) -> Patient | None:
-    """Locked, so that nobody destroys the key while a visit is opened under it."""
-    if look is None:
-        return None
-    query = select(Patient).where(Patient.look == look, Patient.sealed_key.is_not(None))
-    return act.session.scalar(query.with_for_update())
