@@ -8,6 +8,7 @@ is whole; what fails is told. Drafts are written for the same patients.
 """
 
 import argparse
+import os
 import re
 import statistics
 import threading
@@ -135,6 +136,7 @@ def main() -> None:
         ("prescreen", "torch", "transformers", "tokenizers", "llguidance"),
         model=settings.model,
         threads=settings.threads,
+        load_before=[round(load, 1) for load in os.getloadavg()],
         measured=[measure(settings, processes) for processes in settings.processes],
     )
     print(path.read_text())

@@ -157,13 +157,9 @@ def show(
 
 @app.command()
 def draft(
-    case: Annotated[
-        Path, typer.Argument(metavar="CASE.json", help="One case, or one entry of the request's schema.")
-    ],
+    case: Annotated[Path, typer.Argument(metavar="CASE.json", help="One case, or an entry of its schema.")],
     model: Annotated[str, typer.Option(help="A training run or model folder; `twin` is the tiny base.")] = "twin",
-    rules_only: Annotated[
-        bool, typer.Option("--rules-only", help="Draft by the red-flag rules, without a model.")
-    ] = False,
+    rules_only: Annotated[bool, typer.Option("--rules-only", help="Draft by the rules alone.")] = False,
 ) -> None:
     """Draft the preliminary report for one case and print it; it is a draft for a nurse."""
     from prescreen.drafting import draft_case, read_case
@@ -192,6 +188,20 @@ def release(releases: ReleasesFolder = Path("releases")) -> None:
     print(open_release(releases, STAGES).model_dump_json(indent=2))
 
 
+@app.command()
+def serve(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A folder with a serve.yaml.")],
+    host: Annotated[str, typer.Option(help="Where to listen; beyond this machine behind TLS.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="The port to listen on.")] = 8080,
+    data: Annotated[Path, typer.Option(help="The clinic's folder, database and keys in it.")] = Path("clinic"),
+    keys: Annotated[Path | None, typer.Option(help="The keys' folder, best on another medium.")] = None,
+) -> None:
+    """Serve the clinic: patients answer, nurses review and sign, the record gets what was signed."""
+    from prescreen.service.running import run_service
+
+    run_service(folder, STAGES, host=host, port=port, data=data, keys=keys)
+
+
 app.command("eval")(judging.evaluate)
 app.command()(judging.plan)
 app.command()(judging.dossier)
@@ -203,12 +213,7 @@ app.add_typer(serving.audit, name="audit")
 
 @app.command()
 def trace(
-    what: Annotated[
-        str,
-        typer.Argument(
-            metavar="ROW|RUN|REPORT|PATIENT", help="A row's id, a run, a file of one, a patient's code."
-        ),
-    ],
+    what: keeping.Traced,
     runs: RunsFolder = Path("runs"),
     releases: ReleasesFolder = Path("releases"),
 ) -> None:

@@ -107,3 +107,19 @@ def test_who_waits_too_long_leaves_and_the_next_gets_in():
             assert fault is Fault.BUSY and time.monotonic() - begun < 0.5
     with door.enter("draft", time.monotonic()) as fault:
         assert fault is None, "a free door takes no time"
+
+
+def test_a_question_that_came_later_goes_in_before_a_draft():
+    door, order = Door(1, 5), []
+
+    def visit(lane):
+        with door.enter(lane, time.monotonic() + 10):
+            order.append(lane)
+
+    for _ in range(12):
+        with ThreadPoolExecutor(2) as pool, door.enter("draft", time.monotonic() + 10):
+            for waiting, lane in enumerate(("draft", "ask"), 1):
+                pool.submit(visit, lane)
+                while door.queued < waiting:
+                    time.sleep(0.001)
+    assert order == ["ask", "draft"] * 12

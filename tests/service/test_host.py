@@ -22,7 +22,7 @@ from prescreen.service.breaker import BreakerSettings
 from prescreen.service.calling import Call, Fault
 from prescreen.service.faults import QUESTIONS, Behaviour
 from prescreen.service.guarding import GuardedEngine, GuardSettings
-from prescreen.service.host import Host
+from prescreen.service.host import Host, Reply
 from prescreen.service.pool import Pool
 from small_case import CALM, make_case
 
@@ -126,6 +126,15 @@ def test_a_late_question_is_waited_out_and_its_answer_dropped(start):
     assert host.call(make_call(0.1)) is Fault.BUSY, "the process still works on the first"
     assert host.call(make_call(5)).text == QUESTIONS[1], "the first question's answer went to nobody"
     assert host.pid == pid and host.starts == 1, "a slow question is no reason to load the model again"
+
+
+def test_an_answer_to_another_question_ends_the_process(start):
+    host = start("fine")
+    assert host.start() == ""
+    pid = host.pid
+    host._child.said.put(Reply(number=99, text="of another patient"))
+    assert host.call(make_call(5)) is Fault.FAILED
+    wait_gone(pid)
 
 
 def test_a_late_question_that_hangs_is_killed_at_its_end(start):

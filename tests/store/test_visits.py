@@ -12,10 +12,10 @@ from prescreen.errors import ConflictError, RefusedError
 from prescreen.store.base import Store
 from prescreen.store.drafts import attach_draft, finish_job, take_job
 from prescreen.store.holding import assign, claim, raise_now
-from prescreen.store.outbox import mark_failed, mark_sent, take_parcel
+from prescreen.store.outbox import mark_failed, mark_sent, send_again, take_parcel
 from prescreen.store.people import AuditLine
 from prescreen.store.queue import read_queue
-from prescreen.store.reviews import Signature, sign, undo
+from prescreen.store.reviews import Signature, reopen, sign, undo
 from prescreen.store.tables import Outgoing, Visit
 from prescreen.store.visits import alert, lock_visit, read_case, read_entries, tell
 from store.desk import (
@@ -112,6 +112,35 @@ def test_a_clock_a_little_behind_takes_nothing_from_others(store: Store) -> None
         assert take_job(act, "w2") is None and take_parcel(act, "w2") is None
     with store.act(OTHER) as act, pytest.raises(ConflictError):
         claim(act, visit.id)
+
+
+def test_a_correction_leaves_after_what_it_corrects(store: Store) -> None:
+    first = sign_it(store)
+    clock = store.clock
+    assert isinstance(clock, StoppedClock)
+    clock.pass_by(seconds=31)
+    with store.act(SERVICE) as act:
+        parcel = take_parcel(act, "w")
+        assert parcel is not None
+        mark_failed(act, parcel, "away", lasting=False)
+    with store.act(NURSE) as act:
+        visit = reopen(act, first.visit_id)
+        final = signed_as(parcel.visit.final, Acuity.EMERGENCY)
+        told = Signature(visit.version, "s", final, "seen in person")
+        second = sign(act, visit.id, told, ["record"], datetime.timedelta())
+    assert second.corrects == first.id
+    with store.act(SERVICE) as act:
+        assert take_parcel(act, "w") is None, "the first is not due yet, the second waits for it"
+    clock.pass_by(seconds=5)
+    with store.act(SERVICE) as act:
+        again = take_parcel(act, "w")
+        assert again is not None and again.visit.id == first.id
+        mark_failed(act, again, "refused", lasting=True)
+        newest = take_parcel(act, "w")
+        assert newest is not None and newest.visit.id == second.id
+        mark_sent(act, newest, "Composition/2")
+        with pytest.raises(RefusedError, match="correction"):
+            send_again(act, again.row_id)
 
 
 def test_undo_takes_it_back_before_it_leaves_and_never_after(store: Store) -> None:

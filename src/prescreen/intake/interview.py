@@ -39,7 +39,7 @@ def begin(language: str, visit_id: str, settings: Settings) -> Interview:
 
 
 def resume(saved: str) -> Interview:
-    """A state as it was saved; InputError says what to do with one that cannot be read, and quotes nothing of it."""
+    """A state as it was saved; InputError for one that cannot be read quotes nothing of it."""
     try:
         return Interview.model_validate_json(saved)
     except ValidationError:

@@ -73,7 +73,7 @@ def tell_ready(request: Request) -> Response:
     """The store answers too."""
     house = house_of(request)
     with house.store.look(Who("ready", "service")):
-        return JSONResponse({"ready": True, "drafts": "rules" if house.engine is None else "model"})
+        return JSONResponse({"ready": True, "drafts": "rules" if house.label is None else "model"})
 
 
 @plain.get("/static/{name}", name="static")

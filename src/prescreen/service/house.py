@@ -56,11 +56,18 @@ class House:
         """After how long the rules draft alone."""
         return datetime.timedelta(seconds=self.settings.review.draft_by_s)
 
+    def close(self) -> None:
+        """Let go of the engine and the database."""
+        if self.engine is not None:
+            self.engine.close()
+        self.store.close()
+
     def render(self, request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
         """A page. Templates find `clinic`, `demo`, `viewer` (who is signed in or None), `csrf`, `lang`, `dir`."""
         caller = request.state.caller if "caller" in request.state._state else None
         known = {
             "request": request,
+            "url_for": request.url_for,
             "clinic": self.settings.clinic,
             "demo": self.settings.demo,
             "engine_note": self.why,

@@ -52,6 +52,7 @@ class Web(Strict):
 
     base_url: str = "http://localhost:8080"
     hosts: tuple[str, ...] = ("localhost", "127.0.0.1")
+    proxies: tuple[str, ...] = ()  # addresses of proxies that are believed about who asks
     walk_in: bool = True  # may a patient begin without an invitation?
     body_limit: int = Field(262_144, ge=4_096)
 

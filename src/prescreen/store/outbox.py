@@ -7,9 +7,11 @@ import datetime
 from collections.abc import Collection
 from typing import Final, NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import exists, func, select
+from sqlalchemy.orm import aliased
 
 from prescreen.clinic.signed import SignedVisit
+from prescreen.errors import RefusedError
 from prescreen.store.base import Act
 from prescreen.store.leases import is_due, is_free
 from prescreen.store.reviews import read_signed
@@ -31,10 +33,22 @@ class Parcel(NamedTuple):
 
 
 def take_parcel(act: Act, worker: str, lease: datetime.timedelta = LEASE) -> Parcel | None:
-    """The oldest row that is due and nobody holds."""
+    """The oldest row that is due and nobody holds; a correction waits until what it corrects has left."""
+    earlier = aliased(Outgoing)
+    held_back = exists().where(
+        Review.id == Outgoing.review_id,
+        earlier.review_id == Review.corrects,
+        earlier.channel == Outgoing.channel,
+        earlier.state == "waiting",
+    )
     query = (
         select(Outgoing)
-        .where(Outgoing.state == "waiting", is_due(act, Outgoing.due, FARTHEST), is_free(act, Outgoing, lease))
+        .where(
+            ~held_back,
+            Outgoing.state == "waiting",
+            is_due(act, Outgoing.due, FARTHEST),
+            is_free(act, Outgoing, lease),
+        )
         .order_by(Outgoing.due)
         .limit(1)
         .with_for_update(skip_locked=True)
@@ -71,8 +85,12 @@ def mark_failed(act: Act, parcel: Parcel, error: str, *, lasting: bool) -> None:
 
 
 def send_again(act: Act, row_id: str) -> None:
-    """A person lets a dead row be tried anew."""
+    """A person lets a dead row be tried anew; not after its correction has left, which would be overwritten."""
     row: Outgoing = act.lock(Outgoing, row_id)
+    later = select(Outgoing.id).join(Review, Review.id == Outgoing.review_id)
+    later = later.where(Review.corrects == row.review_id, Outgoing.channel == row.channel, Outgoing.state == "sent")
+    if act.session.scalar(later.limit(1)) is not None:
+        raise RefusedError("a correction of it is in the record already; sending it would bring back the old one")
     if row.state == "dead":
         row.state, row.attempts, row.due = "waiting", 0, act.now
         act.log("record.again", row.review_id, channel=row.channel)
