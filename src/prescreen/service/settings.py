@@ -63,7 +63,7 @@ class Web(Strict):
 
 
 class Audit(Strict):
-    """Where the log's end is noted outside the database, best on another machine's disk, and every how many lines."""
+    """Where the log's end is noted outside the database, best on another disk, and every how many lines."""
 
     anchor: Path | None = None
     every: int = Field(100, ge=1)
