@@ -101,7 +101,8 @@ def test_glass_is_broken_with_a_reason_and_looked_at(client, house) -> None:
     short = client.post(f"/glass/{visit.id}", data={"csrf": csrf, "reason": "need it"})
     assert short.status_code == 422 and client.get(f"/visits/{visit.id}").status_code == 404
     client.post(f"/glass/{visit.id}", data={"csrf": csrf, "reason": "Patient collapsed in the hall"})
-    assert client.get(f"/visits/{visit.id}").status_code == 200
+    opened = client.get(f"/visits/{visit.id}")
+    assert opened.status_code == 200 and "breaking the glass" in opened.text
     csrf = sign_in(client, house, AUDITOR)
     page = client.get("/audit/glass").text
     assert "Patient collapsed in the hall" in page
