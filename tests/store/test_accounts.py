@@ -50,11 +50,6 @@ HASH: list[str] = []  # made once: it is slow on purpose
 SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return make_store(tmp_path)
-
-
 def clock_of(store: Store) -> StoppedClock:
     assert isinstance(store.clock, StoppedClock)
     return store.clock

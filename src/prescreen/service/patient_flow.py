@@ -20,7 +20,7 @@ from prescreen.store.base import Act, Who
 from prescreen.store.passes import give_code, open_code, use_code
 from prescreen.store.patients import read_link, write_link
 from prescreen.store.sessions import Begun, Limits, begin
-from prescreen.store.tables import Visit
+from prescreen.store.tables import Patient, Visit
 from prescreen.store.visits import (
     alert,
     answer_nurse,
@@ -58,9 +58,11 @@ def begin_visit(
                 raise ConflictError("this invitation was used or is too old; ask the clinic for a new one")
             use_code(act, invite)
             visit.language = language
+            act.session.get_one(Patient, visit.patient_id).training = training
         else:
             team = house.settings.clinic.teams[0]
             visit = open_visit(act, team=team, language=language, channel=channel, training=training)
+        act.log("consent", visit.id, training=int(training), language=language)
         state = talk.begin(language, visit.id, _settings(house, channel))
         tell(act, visit.id, before=None, interview=state.model_dump_json())
         code = give_code(act, visit.id, "resume", RESUME)

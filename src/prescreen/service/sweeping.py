@@ -29,6 +29,8 @@ def sweep(house: House) -> int:
         sweep_sessions(act, staff, patient)
         sweep_attempts(act)
         sweep_once(act)
+    if house.try_model is not None:
+        house.try_model()
     take_checkpoint(house.store, house.settings.audit.anchor, house.settings.audit.every)
     with house.store.look(WHO) as look:
         left = [visit.id for visit in find_left(look, look.now - LEFT_AFTER)]

@@ -85,7 +85,7 @@ class Worker:
     def _draft(self, work: Work) -> tuple[Report | None, ModelLabel | None]:
         """The report and who made it; None for a model's passing trouble that may be tried once more."""
         engine = self.house.engine
-        if engine is None:
+        if engine is None or self.house.label is None:
             return finalise(work.case, None, self.house.why or "drafted by rules only"), None
         drafted = engine.draft(work.case)
         late = self.house.store.clock() >= work.deadline
