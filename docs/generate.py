@@ -149,7 +149,9 @@ class Group(NamedTuple):
     given: BaseModel | None
 
 
-def list_groups(cls: type[BaseModel] = Settings, place: str = "", given: BaseModel | None = None) -> Iterator[Group]:
+def list_groups(
+    cls: type[BaseModel] = Settings, place: str = "", given: BaseModel | None = None
+) -> Iterator[Group]:
     """Every group of serve.yaml, the outermost first; of kinds that exclude each other, each by itself."""
     yield Group(place, cls, given)
     for name, field in cls.model_fields.items():
@@ -167,11 +169,19 @@ def list_settings(group: Group) -> Iterator[Key]:
         default = getattr(group.given, name) if group.given else field.get_default(call_default_factory=True)
         inner = inner_groups(field.annotation)
         shown = "required" if default is PydanticUndefined else show(default)
-        kind = type_name(field.annotation) if not inner else "list" if get_origin(field.annotation) is tuple else "group"
+        kind = (
+            type_name(field.annotation)
+            if not inner
+            else "list"
+            if get_origin(field.annotation) is tuple
+            else "group"
+        )
         meaning = field.description or comments.get(name, "")
         if inner and not meaning:
             meaning = " / ".join(inspect.getdoc(each).split("\n")[0].split(". ")[0].rstrip(".") for each in inner)
-        yield Key(name, kind, ("see below" if inner and shown != "none" and shown != "required" else shown), meaning)
+        yield Key(
+            name, kind, ("see below" if inner and shown != "none" and shown != "required" else shown), meaning
+        )
 
 
 def render_settings() -> str:
@@ -183,7 +193,7 @@ def render_settings() -> str:
         if kind is not None:
             title += f", kind `{type_name(kind.annotation)}`"
         parts.append(f"### {title}\n")
-        parts.append(f"{escape(inspect.getdoc(group.settings) or '')}\n")
+        parts.append(f"{' '.join((inspect.getdoc(group.settings) or '').split())}\n")
         parts.append("| key | type | default | meaning |\n| --- | --- | --- | --- |")
         for key in list_settings(group):
             default = f"`{escape(key.default)}`" if key.default else ""

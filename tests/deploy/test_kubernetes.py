@@ -79,7 +79,10 @@ def test_no_secret_value_and_no_secret_in_the_environment(manifests: list[Manife
     assert secrets and all(value == "" for secret in secrets.values() for value in secret["data"].values())
     assert all("stringData" not in secret for secret in secrets.values())
     kept = {name: set(secret["data"]) for name, secret in secrets.items()}
-    assert kept == {"prescreen": {"clinic-1.key", "audit.key", "sign.key", "pgpass"}, "postgres": {"postgres_password"}}
+    assert kept == {
+        "prescreen": {"clinic-1.key", "audit.key", "sign.key", "pgpass"},
+        "postgres": {"postgres_password"},
+    }
     for name, template in templates(manifests):
         for container in containers(template):
             assert "envFrom" not in container, name
@@ -91,7 +94,7 @@ def test_no_secret_value_and_no_secret_in_the_environment(manifests: list[Manife
 def test_keys_are_copied_into_memory_with_a_mode_the_program_takes(
     manifests: list[Manifest], tmp_path: Path
 ) -> None:
-    """With fsGroup a mounted secret is open to the group (0440) whatever defaultMode says, and `Keys` refuses that."""
+    """With fsGroup a mounted secret is open to the group (0440) whatever its mode says: `Keys` refuses that."""
     import sys
 
     from prescreen.store.keys import Keys
