@@ -45,16 +45,16 @@ def open_page(browser: Any, width: int, height: int, **options: Any) -> Any:
 def begin(page: Any, clinic: Clinic, language: str = "en", name: tuple[str, str] = ("Ines", "Marlow")) -> str:
     """From the door to the first question; returns the code to go on later."""
     page.goto(clinic.url + "/")
-    page.locator(f"a[hreflang={language}]").click()
+    press(page, page.locator(f"a[hreflang={language}]"))
     page.locator("input[name=agree]").check()
-    page.get_by_role("button", name=say(language, "button.start"), exact=True).click()
+    press(page, page.get_by_role("button", name=say(language, "button.start"), exact=True))
     code: str = page.locator(".code").inner_text()
-    page.get_by_role("link", name=say(language, "button.next"), exact=True).click()
+    press(page, page.get_by_role("link", name=say(language, "button.next"), exact=True))
     page.locator("#given").fill(name[0])
     page.locator("#family").fill(name[1])
     for part, value in (("day", "3"), ("month", "4"), ("year", "1981")):
         page.locator(f"#{part}").fill(value)
-    page.get_by_role("button", name=say(language, "button.next"), exact=True).click()
+    press(page, page.get_by_role("button", name=say(language, "button.next"), exact=True))
     return code
 
 
@@ -94,9 +94,15 @@ def fill(page: Any, values: Mapping[str, str]) -> None:
             box.fill(value)
 
 
+def press(page: Any, button: Any) -> None:
+    """Press a button that leads to another page, and wait for that page."""
+    with page.expect_navigation():
+        button.click()
+
+
 def send(page: Any) -> None:
     """Press the page's own button."""
-    page.locator("form[action='/p/answer'] .go button").click()
+    press(page, page.locator("form[action='/p/answer'] .go button"))
 
 
 def answer_until(page: Any, told: Told, stop: str = "", look: Callable[[str], None] | None = None) -> list[str]:
@@ -119,7 +125,7 @@ def sign_in(page: Any, clinic: Clinic, login: str) -> None:
     page.goto(f"{clinic.url}/sign-in")
     page.get_by_label("Login", exact=True).fill(login)
     page.get_by_label("Password", exact=True).fill(clinic.passwords[login])
-    page.get_by_role("button", name="Sign in", exact=True).click()
+    press(page, page.get_by_role("button", name="Sign in", exact=True))
     page.wait_for_url(lambda url: not url.endswith("/sign-in"))
 
 

@@ -8,7 +8,6 @@ import shutil
 import time
 import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -24,6 +23,7 @@ from service.driving import (
     open_browser,
     open_page,
     plain_answers,
+    press,
     send,
     sign_in,
     step_of,
@@ -87,7 +87,7 @@ def walk_intake(page, clinic: Clinic, language: str, name: tuple[str, str]) -> N
     assert {"about", "complaint", "screen", "onset", "history", "measures"} <= set(answered)
     assert len(set(titles)) == len(titles), "two pages have the same title"
     change = say(language, "button.change_what", question=say(language, "onset.title"))
-    page.get_by_role("button", name=change, exact=True).click()
+    press(page, page.get_by_role("button", name=change, exact=True))
     assert step_of(page) == "onset"
     fill(page, {"pain": "6"})
     send(page)
@@ -109,7 +109,7 @@ def review_and_sign(page, clinic: Clinic, family: str) -> str:
             break
         time.sleep(0.5)
         page.reload()
-    line.locator("button").click()
+    press(page, line.locator("button"))
     page.wait_for_url("**/visits/*")
     visit = page.url.rsplit("/", 1)[1].partition("?")[0]
     assert "Drafted by software (scripted" in page.locator(".draft .label").inner_text()
