@@ -96,6 +96,39 @@ def send_again(act: Act, row_id: str) -> None:
         act.log("record.again", row.review_id, channel=row.channel)
 
 
+class Sent(NamedTuple):
+    """A row as reconciliation sees it."""
+
+    row_id: str
+    signature: str
+    channel: str
+    state: str
+
+
+def list_since(act: Act, since: datetime.datetime) -> list[Sent]:
+    """All rows of signatures since a moment, but those taken back."""
+    query = select(Outgoing).join(Review, Review.id == Outgoing.review_id)
+    query = query.where(Review.at >= since, Outgoing.state != "cancelled").order_by(Review.at)
+    return [Sent(row.id, row.review_id, row.channel, row.state) for row in act.session.scalars(query)]
+
+
+def settle(act: Act, row_id: str, receipt: str) -> None:
+    """The record turned out to hold it."""
+    row: Outgoing = act.lock(Outgoing, row_id)
+    if row.state in ("waiting", "dead"):
+        row.state, row.receipt, row.sent, row.error = "sent", receipt, act.now, ""
+        row.lease = row.lease_until = None
+        act.log("record.settled", row.review_id, channel=row.channel, receipt=receipt)
+
+
+def report_lost(act: Act, row_id: str) -> None:
+    """The record does not hold what it had taken: a person must see it."""
+    row: Outgoing = act.lock(Outgoing, row_id)
+    if row.state == "sent":
+        row.state, row.error = "dead", "the record does not hold it any more"
+        act.log("record.lost", row.review_id, "failed", channel=row.channel)
+
+
 def list_rows(act: Act, states: Collection[str], limit: int = 200) -> list[Outgoing]:
     """Rows in these states, those given up first; they name no patient."""
     query = select(Outgoing).where(Outgoing.state.in_(states)).order_by(Outgoing.state, Outgoing.due).limit(limit)
