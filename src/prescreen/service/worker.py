@@ -18,8 +18,8 @@ from prescreen.clinic.signed import ModelLabel
 from prescreen.ehr.channel import DeliveryError
 from prescreen.service.house import House
 from prescreen.store.base import Who
-from prescreen.store.drafts import TRIES, Work, finish_job, put_off, take_job
-from prescreen.store.outbox import Parcel, mark_failed, mark_sent, take_parcel
+from prescreen.store.drafts import TRIES, Work, finish_job, is_work_due, put_off, take_job
+from prescreen.store.outbox import Parcel, is_parcel_due, mark_failed, mark_sent, take_parcel
 
 LOG = logging.getLogger("prescreen.worker")
 _PAUSE_S, _FAULT_S = 0.25, 5.0
@@ -48,6 +48,9 @@ class Worker:
 
     def draft_once(self) -> bool:
         """Draft one waiting visit; False where none waits."""
+        with self.house.store.look(self.who) as look:
+            if not is_work_due(look):
+                return False
         with self.house.store.act(self.who) as act:
             work = take_job(act, self.name)
         if work is None:
@@ -63,6 +66,9 @@ class Worker:
 
     def send_once(self) -> bool:
         """Send one signature; False where none is due."""
+        with self.house.store.look(self.who) as look:
+            if not is_parcel_due(look):
+                return False
         with self.house.store.act(self.who) as act:
             parcel = take_parcel(act, self.name)
         if parcel is None:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from sqlalchemy import select
+from sqlalchemy.orm import defer
 
 from prescreen.clinic.acuity import Acuity
 from prescreen.clinic.redflags import load_rules
@@ -17,7 +18,7 @@ from prescreen.store.base import Act
 from prescreen.store.charts import shown_level
 from prescreen.store.drafts import read_draft
 from prescreen.store.people import User
-from prescreen.store.queue import Waiting
+from prescreen.store.queue import SEALED, Waiting
 from prescreen.store.tables import Draft, Entry, Patient, Visit
 from prescreen.store.visits import read_link
 
@@ -34,16 +35,15 @@ class Glimpse(NamedTuple):
 def glimpse(act: Act, rows: Sequence[Waiting]) -> dict[str, Glimpse]:
     """A glimpse of each row, by the visit's id; the person's own choices uncover the draft to them."""
     ids = [row.id for row in rows]
-    visits = {visit.id: visit for visit in act.session.scalars(select(Visit).where(Visit.id.in_(ids)))}
+    query = select(Visit).where(Visit.id.in_(ids)).options(*(defer(column) for column in SEALED))
+    visits = {visit.id: visit for visit in act.session.scalars(query)}
     patients = [visit.patient_id for visit in visits.values()]
-    readable = {
-        patient.id
-        for patient in act.session.scalars(select(Patient).where(Patient.id.in_(patients)))
-        if patient.sealed_key is not None
-    }
+    held = list(act.session.scalars(select(Patient).where(Patient.id.in_(patients))))  # held: read once, not by row
+    readable = {patient.id for patient in held if patient.sealed_key is not None}
+    names = {rule.id: rule.name for rule in load_rules().rules}
     wanted = [visit.draft_id for visit in visits.values() if visit.draft_id]
     drafts = {draft.id: draft for draft in act.session.scalars(select(Draft).where(Draft.id.in_(wanted)))}
-    alerts, chosen = _read_marks(act, visits, readable)
+    alerts, chosen = _read_marks(act, visits, readable, names)
     found = {}
     for visit in visits.values():
         draft = drafts.get(visit.draft_id or "")
@@ -51,15 +51,14 @@ def glimpse(act: Act, rows: Sequence[Waiting]) -> dict[str, Glimpse]:
         opens = visit.patient_id in readable
         why = alerts.get(visit.id, "")
         if not why and opens and draft is not None:
-            why = _reason(read_draft(act, visit, draft), hides=hides)
+            why = _reason(read_draft(act, visit, draft), names, hides=hides)
         name = _name(act, visit) if opens else "data destroyed"
         found[visit.id] = Glimpse(name, shown_level(visit, hides=hides), why, hides)
     return found
 
 
-def _reason(report: Report, *, hides: bool) -> str:
+def _reason(report: Report, names: dict[str, str], *, hides: bool) -> str:
     """The heaviest rule, then what the draft says; of a hidden draft the rule alone."""
-    names = {rule.id: rule.name for rule in load_rules().rules}
     ruled = next((names[rule] for rule in report.rules if rule in names), "")
     return ruled if ruled or hides else next(iter(report.red_flags), report.rationale or report.summary)
 
@@ -69,9 +68,10 @@ def name_users(act: Act) -> dict[str, str]:
     return {user.id: user.name for user in act.session.scalars(select(User))}
 
 
-def _read_marks(act: Act, visits: dict[str, Visit], readable: set[str]) -> tuple[dict[str, str], set[str]]:
+def _read_marks(
+    act: Act, visits: dict[str, Visit], readable: set[str], names: dict[str, str]
+) -> tuple[dict[str, str], set[str]]:
     """The heaviest rule of each visit's last alert, and the visits the person has decided on already."""
-    names = {rule.id: rule.name for rule in load_rules().rules}
     alerts: dict[str, str] = {}
     chosen: set[str] = set()
     query = (
