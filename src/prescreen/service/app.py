@@ -11,7 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.exceptions import HTTPException
 
-from prescreen.errors import ConflictError, PrescreenError, RefusedError
+from prescreen.errors import ConflictError, PrescreenError, RefusedError, StoreError
 from prescreen.service.house import House, house_of
 from prescreen.service.identity import Doors, guard
 from prescreen.service.shell import Shell
@@ -25,6 +25,8 @@ _SAID: Final = {
     405: "That cannot be done here.",
     422: "That could not be read; go back and try again.",
 }
+
+_CALM: Final = "Wait a moment and try again; nothing was lost. In an emergency do not wait: call for help."
 
 plain = APIRouter()
 
@@ -95,9 +97,16 @@ def show_message(request: Request, status: int, sentence: str) -> Response:
 
 
 def _show_error(request: Request, error: Exception) -> Response:
-    if not isinstance(error, ConflictError | RefusedError):
-        raise error
-    return show_message(request, 409 if isinstance(error, ConflictError) else 422, str(error))
+    match error:
+        case ConflictError():
+            return show_message(request, 409, str(error))
+        case RefusedError():
+            return show_message(request, 422, str(error))
+        case StoreError():  # full, locked or away: nothing was half done, and it passes
+            response = show_message(request, 503, f"This cannot be kept just now. {_CALM}")
+            response.headers["retry-after"] = "20"
+            return response
+    raise error
 
 
 def _show_status(request: Request, error: Exception) -> Response:

@@ -44,11 +44,22 @@ def open_house(settings: Settings, places: Places, stages: Stages) -> House:
     store = open_store(places.database, places.keys)
     desk = FhirDesk(SqlShelf(store, Stored, Found, ShelfConflict), clock=store.clock)
     channels = {way.name: open_way(way, desk) for way in settings.record}
-    opened = open_engine(settings.engine, stages)
-    engine = guard(opened, GuardSettings(timeout_s=settings.review.draft_by_s / 2, waiting=ASKING))
-    house = House(settings, store, channels, engine, opened.label, opened.why, desk)
+    house = House(settings, store, channels, desk=desk)
+    open_model(house, stages)
     warm(house)
     return house
+
+
+def open_model(house: House, stages: Stages) -> None:
+    """Open the engine the settings name; where it may only be away for a while, the house tries again by and by."""
+    settings = house.settings
+    opened = open_engine(settings.engine, stages)
+    old = house.engine
+    house.engine = guard(opened, GuardSettings(timeout_s=settings.review.draft_by_s / 2, waiting=ASKING))
+    house.label, house.why = opened.label, opened.why
+    house.try_model = (lambda: open_model(house, stages)) if opened.later else None
+    if old is not None:
+        old.close()
 
 
 def warm(house: House) -> None:
@@ -77,6 +88,7 @@ def open_app(house: House, *, works: bool = True) -> "FastAPI":
         fhir_pages,
         glass_pages,
         hook_pages,
+        launch_pages,
         patient_door,
         patient_pages,
         roles,
@@ -96,6 +108,7 @@ def open_app(house: House, *, works: bool = True) -> "FastAPI":
         glass_pages,
         fhir_pages,
         hook_pages,
+        launch_pages,
     )
     doors = open_doors(house)
     routers = [*(part.make_router() for part in parts), queue_pages, review_pages, care_pages]

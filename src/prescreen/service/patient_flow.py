@@ -19,18 +19,18 @@ from prescreen.intake.state import Alert, Interview, Problem, Settings, Step
 from prescreen.service.house import House
 from prescreen.store.base import Act, Who
 from prescreen.store.passes import give_code, open_code, use_code
+from prescreen.store.patients import read_link, write_link
 from prescreen.store.sessions import Begun, Limits, begin
-from prescreen.store.tables import Visit
+from prescreen.store.tables import Patient, Visit
 from prescreen.store.visits import (
     alert,
     answer_nurse,
     finish,
     open_visit,
+    raise_by_rules,
     read_entries,
     read_interview,
-    read_link,
     tell,
-    write_link,
 )
 
 RESUME: Final = datetime.timedelta(hours=24)
@@ -59,9 +59,11 @@ def begin_visit(
                 raise ConflictError("this invitation was used or is too old; ask the clinic for a new one")
             use_code(act, invite)
             visit.language = language
+            act.session.get_one(Patient, visit.patient_id).training = training
         else:
             team = house.settings.clinic.teams[0]
             visit = open_visit(act, team=team, language=language, channel=channel, training=training)
+        act.log("consent", visit.id, training=int(training), language=language)
         state = talk.begin(language, visit.id, _settings(house, channel))
         tell(act, visit.id, before=None, interview=state.model_dump_json())
         code = give_code(act, visit.id, "resume", RESUME)
@@ -154,6 +156,8 @@ def _keep(
     visit = tell(act, visit_id, before=before, interview=state.model_dump_json(), said=said, case=case)
     if new:
         alert(act, visit, [one.rule for one in new], max(one.acuity for one in new))
+    if visit.record is not None:
+        raise_by_rules(act, visit, case)
     if state.ended:
         review = house.settings.review
         finish(
