@@ -20,10 +20,10 @@ from prescreen.store.audit import verify
 from prescreen.store.base import Act, Store, Who
 from prescreen.store.migrate import open_store
 from prescreen.store.outbox import count_states
+from prescreen.store.patients import read_link
 from prescreen.store.queue import read_queue
 from prescreen.store.shelf import SqlShelf
 from prescreen.store.tables import Entry, Job, Outgoing, Review, Visit
-from prescreen.store.visits import read_link
 
 AUDITOR = Who("benchmark", "service")
 

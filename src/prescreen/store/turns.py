@@ -21,6 +21,12 @@ class Turns:
         self._taken = False
         self._waiting: deque[Event] = deque()
 
+    @property
+    def waiting(self) -> int:
+        """How many stand in the line."""
+        with self._lock:
+            return len(self._waiting)
+
     @contextmanager
     def take(self) -> Iterator[None]:
         """Hold the turn; it is handed on however this ends."""
