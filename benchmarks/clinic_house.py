@@ -182,6 +182,8 @@ def main() -> None:
             timeout_graceful_shutdown=10,
         )  # fmt: skip
     finally:
+        if house.engine is not None:
+            (told.data / "tally.json").write_text(json.dumps(house.engine.tally.snapshot()))
         house.close()
         if sampler and told.profile:
             sampler.ended.set()

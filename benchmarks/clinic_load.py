@@ -6,7 +6,8 @@ PYTHONPATH=src python benchmarks/clinic_load.py [--patients 50] [--nurses 5] [--
 `load`: patients come, answer every page and leave, the next one takes the chair; nurses refresh, claim, read and
 sign; afterwards the store is checked for what was lost. Think times: patients exponential with mean `--think`
 (0: none, a stress); nurses read 20 to 30 s and refresh every 10 s. `growth`: pages of a queue of 10 to 1,000.
-`question`: the tiny twin asks; what the patient waits from "next" to the page of the first question.
+`question`: the tiny twin asks; what the patient waits from "next" to the page that follows the script's last one,
+with a question of the model and, where it wrote none that may be asked, without.
 Times are what a browser waits, in one asyncio process whose own lag and cost are told beside.
 """
 
@@ -176,25 +177,26 @@ def print_load(found: dict[str, Any]) -> None:
 
 async def ask_questions(base: str, count: int) -> dict[str, Any]:
     """One patient after the other until the model's first question, or the read-back where none came."""
-    ledger, waits, without = Ledger(), [], 0
+    ledger, asked, without = Ledger(), list[float](), list[float]()
     pace, chance = Pace(0.0), random.Random(5)
     for _ in range(count):
-        browser = Browser(base, ledger)
-        first = FirstQuestion(browser)
+        first = FirstQuestion(base, ledger)
         with contextlib.suppress(Gone):
-            await walk(first, ledger, pace, chance)
-        await browser.close()
-        waits += [first.waited] if first.waited is not None and first.came else []
-        without += first.waited is not None and not first.came
-    return {"patients": count, "first_question": sum_up(waits), "without_a_question": without,
-            "errors": dict(ledger.errors)}  # fmt: skip
+            await walk(first, ledger, pace, chance, plain=True)
+        await first.close()
+        if first.waited is not None:
+            (asked if first.came else without).append(first.waited)
+    return {
+        "patients": count, "with_a_question": sum_up(asked), "without_one": sum_up(without),
+        "either": sum_up([*asked, *without]), "errors": dict(ledger.errors),
+    }  # fmt: skip
 
 
 class FirstQuestion(Browser):
     """A browser that notes how long the page after the last of the script's questions took."""
 
-    def __init__(self, browser: Browser) -> None:
-        self.ledger, self.path, self.client = browser.ledger, browser.path, browser.client
+    def __init__(self, base: str, ledger: Ledger) -> None:
+        super().__init__(base, ledger)
         self.waited: float | None = None
         self.came = False
 
@@ -213,6 +215,7 @@ def measure_question(told: argparse.Namespace, scratch: Path) -> dict[str, Any]:
     before = os.getloadavg()
     with run_house(scratch / "question", "--nurses", "0", "--model", told.model) as running:
         found = asyncio.run(ask_questions(running.base, 12 if told.quick else 60))
+    found |= {"tally": json.loads((scratch / "question" / "tally.json").read_text())}
     found |= {"model": told.model, "load_average": {"before": before, "after": os.getloadavg()}}
     print(f"  {found}")
     return found

@@ -170,10 +170,10 @@ async def live_patients(base: str, ledger: Ledger, pace: Pace, seed: int, until:
             await browser.close()
 
 
-async def walk(browser: Browser, ledger: Ledger, pace: Pace, chance: random.Random) -> None:
-    """One patient from the door to the waiting page."""
-    language = chance.choices(LANGUAGES, (85, 5, 5, 5))[0]
-    alarming = chance.random() < 0.1
+async def walk(browser: Browser, ledger: Ledger, pace: Pace, chance: random.Random, *, plain: bool = False) -> None:
+    """One patient from the door to the waiting page; a plain one speaks English and says nothing alarming."""
+    language = chance.choices(LANGUAGES, (85, 5, 5, 5))[0] if not plain else "en"
+    alarming = not plain and chance.random() < 0.1
     name = ledger.next_name()
     await browser.go("GET /", "/")
     await pace.think(chance)
