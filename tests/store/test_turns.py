@@ -129,3 +129,25 @@ def test_the_queue_asks_the_database_no_oftener_for_more_rows(store: Store) -> N
     for _ in range(5):
         make_drafted(store)
     assert count() == few
+
+
+def test_acts_come_in_the_order_of_asking(store: Store) -> None:
+    assert store.turns is not None
+    came, threads = list[int](), list[threading.Thread]()
+
+    def write(number: int) -> None:
+        with store.act(SERVICE) as act:
+            act.log("test.write")
+            came.append(number)
+
+    with store.act(NURSE):
+        for number in range(8):
+            threads.append(threading.Thread(target=write, args=(number,)))
+            threads[-1].start()
+            ends = time.monotonic() + WAIT_S
+            while store.turns.waiting <= number and time.monotonic() < ends:
+                time.sleep(0.001)
+        assert store.turns.waiting == 8
+    for thread in threads:
+        thread.join(WAIT_S)
+    assert came == list(range(8))

@@ -125,7 +125,7 @@ class Store:
     def __init__(self, url: str, keys: Keys, clock: Clock = now_utc) -> None:
         self.url, self.keys, self.clock = url, keys, clock
         self.engine = open_database(url)
-        self._turns = Turns(WAIT_S) if url.startswith("sqlite") else None
+        self.turns = Turns(WAIT_S) if url.startswith("sqlite") else None
 
     @contextmanager
     def act(self, who: Who) -> Iterator[Act]:
@@ -153,7 +153,7 @@ class Store:
 
     def _turn(self) -> AbstractContextManager[None]:
         """SQLite: the one turn of this process; a server orders its writers itself."""
-        return self._turns.take() if self._turns is not None else nullcontext()
+        return self.turns.take() if self.turns is not None else nullcontext()
 
 
 def open_database(url: str) -> Engine:
