@@ -556,6 +556,10 @@ def test_an_auditor_looks_at_the_glass_once_and_nobody_at_their_own(store: Store
     for who in (NURSE, Who("physician-1", "physician")):
         with store.act(who) as act, pytest.raises(RefusedError, match="an auditor"):
             look_at(act, grant.id, "fits")
+    with store.act(CONSOLE) as act:
+        change_user(act, NURSE.id, role="auditor")
+    with store.act(NURSE) as act, pytest.raises(RefusedError, match="never who opened"):
+        look_at(act, grant.id, "fits")
     with store.act(Who(auditor.id, "auditor")) as act, pytest.raises(RefusedError, match="choose"):
         look_at(act, grant.id, "")
     with store.act(Who(auditor.id, "auditor")) as act:

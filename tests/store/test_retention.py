@@ -14,12 +14,13 @@ from prescreen.store.base import Store, database_file
 from prescreen.store.extract import export
 from prescreen.store.holding import claim
 from prescreen.store.outbox import mark_sent, take_parcel
+from prescreen.store.patients import read_link, write_link
 from prescreen.store.people import AuditLine
 from prescreen.store.retention import Retention, find_overdue, hold, scrub, shred
 from prescreen.store.reviews import Signature, read_signed, reopen, sign
 from prescreen.store.shelf import SqlShelf
 from prescreen.store.tables import Patient, Resource, ResourceKey, Review, Visit
-from prescreen.store.visits import open_visit, read_case, read_entries, read_link, write_link
+from prescreen.store.visits import open_visit, read_case, read_entries
 from store.desk import NOON, NURSE, PATIENT, SERVICE, StoppedClock, make_drafted
 
 CANARY = "ZEBRAFISH canary with a sore throat"

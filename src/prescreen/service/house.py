@@ -67,6 +67,7 @@ class House:
         caller = request.state.caller if "caller" in request.state._state else None
         known = {
             "request": request,
+            "url_for": request.url_for,
             "clinic": self.settings.clinic,
             "demo": self.settings.demo,
             "engine_note": self.why,

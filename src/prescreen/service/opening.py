@@ -58,6 +58,7 @@ def open_app(house: House, *, works: bool = True) -> "FastAPI":
         fhir_pages,
         glass_pages,
         hook_pages,
+        launch_pages,
         patient_door,
         patient_pages,
         roles,
@@ -77,6 +78,7 @@ def open_app(house: House, *, works: bool = True) -> "FastAPI":
         glass_pages,
         fhir_pages,
         hook_pages,
+        launch_pages,
     )
     doors = open_doors(house)
     routers = [*(part.make_router() for part in parts), queue_pages, review_pages, care_pages]

@@ -18,6 +18,7 @@ from prescreen.intake.state import Alert, Interview, Problem, Settings, Step
 from prescreen.service.house import House
 from prescreen.store.base import Act, Who
 from prescreen.store.passes import give_code, open_code, use_code
+from prescreen.store.patients import read_link, write_link
 from prescreen.store.sessions import Begun, Limits, begin
 from prescreen.store.tables import Visit
 from prescreen.store.visits import (
@@ -25,11 +26,10 @@ from prescreen.store.visits import (
     answer_nurse,
     finish,
     open_visit,
+    raise_by_rules,
     read_entries,
     read_interview,
-    read_link,
     tell,
-    write_link,
 )
 
 RESUME: Final = datetime.timedelta(hours=24)
@@ -141,6 +141,8 @@ def _keep(
     visit = tell(act, visit_id, before=before, interview=state.model_dump_json(), said=said, case=case)
     if new:
         alert(act, visit, [one.rule for one in new], max(one.acuity for one in new))
+    if visit.record is not None:
+        raise_by_rules(act, visit, case)
     if state.ended:
         review = house.settings.review
         finish(

@@ -18,7 +18,7 @@ from prescreen.store.notices import post_notice, read_notices
 from prescreen.store.queue import Waiting, Whose, count_queue, read_queue
 from prescreen.store.reviewing import list_undoable
 
-LISTED: Final = 200
+LISTED: Final = 100
 NAMES: Final = {level: level.value.capitalize() for level in Acuity}
 _TABS: Final = {"team": "Whole team", "mine": "Mine", "unassigned": "Nobody's"}
 
@@ -42,6 +42,7 @@ class Row(NamedTuple):
     held_by: str
     is_mine: bool
     decides_first: bool
+    version: int
 
 
 @queue_pages.get("/queue", name="queue")
@@ -150,6 +151,7 @@ def _row(
         held_by="" if row.locked_by in (None, viewer.id) else names.get(row.locked_by or "", "a colleague"),
         is_mine=row.locked_by == viewer.id,
         decides_first=seen.decides_first,
+        version=row.version,
     )
 
 

@@ -15,9 +15,9 @@ from prescreen.service.edits import STATUSES, Change, apply_form, fields_of, lis
 from prescreen.service.house import House
 from prescreen.service.measuring import STATES, VITALS
 from prescreen.service.queue_pages import NAMES, tell_undo
-from prescreen.service.viewer import At, Form, Nurse, Posted, Viewer, on_visit
+from prescreen.service.viewer import At, Form, Nurse, Posted, Viewer, is_open_to, on_visit
 from prescreen.store.base import Act
-from prescreen.store.charts import Chart, open_chart, read_chart
+from prescreen.store.charts import Chart, open_chart, read_ahead, read_chart
 from prescreen.store.holding import release
 from prescreen.store.notices import list_colleagues
 from prescreen.store.queue import read_queue
@@ -162,6 +162,9 @@ def render_visit(
     changes: list[Change] | None = None,
 ) -> Response:
     """The chart as a page, with an error on top and the form as it was sent where both fit together."""
+    with house.store.look(viewer.who) as look:
+        if is_open_to(look, viewer, visit_id):
+            read_ahead(look, visit_id)
     with on_visit(house, viewer, visit_id) as act:
         chart = open_chart(act, visit_id)
         colleagues = [user for user in list_colleagues(act, chart.visit.team) if user.id != viewer.id]

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 
 from prescreen.clinic.acuity import Acuity
 from prescreen.config import Strict, parse_recipe, read_yaml
+from prescreen.ehr.launch import LaunchSettings
 from prescreen.errors import RecipeError
 from prescreen.service.engines import Demo, EngineSettings, RulesOnly
 from prescreen.service.identity_settings import IdentitySettings
@@ -72,6 +73,7 @@ class Settings(Strict):
     identity: IdentitySettings = IdentitySettings()
     programs: tuple[Program, ...] = ()
     hooks: HookSettings | None = None
+    launch: LaunchSettings | None = None
     demo: bool = False
 
     @model_validator(mode="after")

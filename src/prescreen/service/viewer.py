@@ -83,11 +83,16 @@ Form = Annotated[Posted, Depends(read_post)]
 At = Annotated[House, Depends(house_of)]
 
 
+def is_open_to(act: Act, viewer: Viewer, visit_id: str) -> bool:
+    """Whether a visit is there and this person may see it."""
+    visit = act.session.get(Visit, visit_id)
+    return visit is not None and may_open(act, viewer.caller, visit) is not None
+
+
 @contextmanager
 def on_visit(house: House, viewer: Viewer, visit_id: str) -> Iterator[Act]:
     """An act on a visit of the person's own; 404 for every other, as if it were not there."""
     with house.store.act(viewer.who) as act:
-        visit = act.session.get(Visit, visit_id)
-        if visit is None or may_open(act, viewer.caller, visit) is None:
+        if not is_open_to(act, viewer, visit_id):
             raise HTTPException(404)
         yield act

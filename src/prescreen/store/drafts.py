@@ -13,6 +13,7 @@ from prescreen.clinic.report import Report
 from prescreen.clinic.signed import ModelLabel
 from prescreen.store.base import Act, new_id
 from prescreen.store.leases import is_due, is_free
+from prescreen.store.record import add_record
 from prescreen.store.tables import Draft, Job, Visit
 from prescreen.store.visits import lock_visit, raise_level, read_case
 
@@ -48,7 +49,8 @@ def take_job(act: Act, worker: str, lease: datetime.timedelta = LEASE) -> Work |
         return None
     visit = act.session.get_one(Visit, job.visit_id)
     job.lease, job.lease_until, job.attempts = worker, act.now + lease, job.attempts + 1
-    return Work(job.id, visit.id, job.kind, read_case(act, visit), visit.version, job.attempts, job.deadline)
+    case = add_record(act, visit, read_case(act, visit))
+    return Work(job.id, visit.id, job.kind, case, visit.version, job.attempts, job.deadline)
 
 
 def finish_job(act: Act, work: Work, worker: str, report: Report, label: ModelLabel | None) -> Draft | None:
