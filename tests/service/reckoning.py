@@ -14,9 +14,10 @@ from prescreen.ehr.codes import identifier, identifier_query
 from prescreen.ehr.desk import FhirDesk
 from prescreen.store.audit import verify
 from prescreen.store.base import Act, Store, Who
+from prescreen.store.patients import read_link
 from prescreen.store.reviews import read_signed
 from prescreen.store.tables import Job, Outgoing, Resource, ResourceKey, Review, Visit
-from prescreen.store.visits import read_case, read_entries, read_link
+from prescreen.store.visits import read_case, read_entries
 from service.ledger import Ledger, Signed, Told
 
 JUDGE = Who("judge", "service")
