@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -45,13 +45,15 @@ class Clinic:
         script: dict[str, Any] | None = None,
         order: dict[str, Any] | None = None,
         store_folder: Path | None = None,
+        drop: Path | None = None,
         timeout_s: float = 2.0,
         draft_by_s: int = 120,
     ) -> None:
         self.folder, self.kind, self.seed = folder, record, seed
-        self.keys, self.clock, self.drop = folder / "keys", folder / "clock", folder / "drop"
+        self.keys, self.clock, self.drop = folder / "keys", folder / "clock", drop or folder / "drop"
         self.anchor = folder / "anchor.jsonl"
-        self.drop.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        self.drop.mkdir()
         self.offset = 0.0
         set_clock(self.clock, 0)
         self.database = Database(folder / "postgres") if database == "postgresql" else None
@@ -185,13 +187,13 @@ class Clinic:
         import random
 
         with self.store.look(CONSOLE) as act:
-            if not act.session.scalar(
-                select(func.count()).select_from(Outgoing).where(Outgoing.state == "dead")
-            ):
+            if not act.session.scalar(select(func.count()).select_from(Outgoing).where(Outgoing.state == "dead")):
                 return 0
-        for _ in range(5):
-            with suppress(Trouble):
-                return Admin(Browser(self.base, ledger), "admin", random.Random(0)).send_again()
+        browser = Browser(self.base, ledger)
+        with closing(browser):
+            for _ in range(5):
+                with suppress(Trouble):
+                    return Admin(browser, "admin", random.Random(0)).send_again()
         return 0
 
     def _mark(self, over: threading.Event) -> None:

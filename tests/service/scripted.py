@@ -43,6 +43,9 @@ class Browser:
     def post(self, path: str, **fields: str) -> httpx2.Response:
         return self._ask("POST", path, data=fields)
 
+    def close(self) -> None:
+        self.client.close()
+
     def forget(self) -> None:
         self.client.cookies.clear()
 
@@ -260,7 +263,9 @@ def run_clinic(url: str, ledger: Ledger, visits: int, seed: int, crowd: int = 5,
                 told = waiting.get_nowait()
             except Empty:
                 return
-            Patient(Browser(url, ledger), told, chance).visit()
+            browser = Browser(url, ledger)
+            Patient(browser, told, chance).visit()
+            browser.close()
 
     done = threading.Event()
     patients = [threading.Thread(target=come, args=(place,), daemon=True) for place in range(crowd)]
@@ -275,6 +280,8 @@ def run_clinic(url: str, ledger: Ledger, visits: int, seed: int, crowd: int = 5,
         thread.join(PATIENCE_S)
         if thread.is_alive():
             ledger.complain("a nurse was still at work when all patients had gone home")
+    for nurse in staff:
+        nurse.browser.close()
 
 
 def _is_free(line: str) -> bool:
