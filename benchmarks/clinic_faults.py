@@ -1,8 +1,8 @@
 """kill -9 at a clinic at work: service, database and FHIR server, alone and in every combination, at drawn moments.
 
-PYTHONPATH=src:tests python benchmarks/clinic_faults.py [--visits 500] [--seed 1] [--only postgresql+fhir:app+database]
+PYTHONPATH=src:tests python benchmarks/clinic_faults.py [--visits 500] [--seed 1] [--only sqlite+fhir:app]
 
-Scripted patients and nurses work over HTTP at the real service, killed over and over until the last visit is signed.
+Scripted patients and nurses work over HTTP at the real service, killed over and over until the last is signed.
 Then everything they were told is looked for: in the store, in the record, in the drop folder. `lost`, `doubled` and
 `stuck` must be 0 in every row and the audit log whole.
 """
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from record import RESULTS, write_record
+
 from service.clinic import Clinic
 
 SETUPS = {
@@ -79,6 +80,7 @@ def main() -> None:
     parser.add_argument("--visits", type=int, default=500)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--crowd", type=int, default=5, help="patients at once")
+    parser.add_argument("--name", default="clinic-faults", help="of the results file")
     parser.add_argument("--only", default="", help="rows whose SETUP:KILLED holds this")
     told = parser.parse_args()
     rows = []
@@ -89,10 +91,9 @@ def main() -> None:
         print(" | ".join(str(row[name]) for name in HEAD), flush=True)
         for fault in row["faults"]:
             print(f"    {fault}", flush=True)
-        write_record("clinic-faults", ("fastapi", "uvicorn", "sqlalchemy", "psycopg"), seed=told.seed, rows=rows)
-    print(
-        f"written to {RESULTS.name}/; {sum(row['visits'] for row in rows)} visits, {sum(r['kills'] for r in rows)} kills"
-    )
+        write_record(told.name, ("fastapi", "uvicorn", "sqlalchemy", "psycopg"), seed=told.seed, rows=rows)
+    visits, kills = (sum(row[name] for row in rows) for name in ("visits", "kills"))
+    print(f"written to {RESULTS.name}/; {visits} visits, {kills} kills")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A record system that answers a byte at a time, or loses what it said: no wait without end, every signature once."""
+"""A record system that answers a byte at a time or loses what it said: no endless wait, every signature once."""
 
 import threading
 import time

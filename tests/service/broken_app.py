@@ -1,13 +1,14 @@
 """The real service as a process for fault tests: `python -m service.broken_app ORDER.json`.
 
-House, pages and worker are the product's. Its clock runs `offset` seconds beside the machine's, read from a file the
-test writes, and the model is a script of faults. Knows no test.
+House, pages and worker are the product's. Its clock runs beside the machine's by the seconds in a file the test
+writes, and the model is a script of faults. Knows no test.
 """
 
 import datetime
 import json
 import logging
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -50,10 +51,8 @@ class FileClock:
         self.path, self._last = path, 0.0
 
     def __call__(self) -> datetime.datetime:
-        try:
+        with suppress(OSError, ValueError):
             self._last = float(self.path.read_text())
-        except (OSError, ValueError):
-            pass
         return datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=self._last)
 
 

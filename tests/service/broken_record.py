@@ -1,7 +1,7 @@
 """A FHIR server as a process for fault tests: `python -m service.broken_record FOLDER PORT`.
 
-Our own desk behind HTTP over a shelf on the disk, so that a kill loses nothing it has answered for. `faults.json` in
-its folder names what goes wrong, as shares of requests: hang, slow, drip, status, lost (done, but the answer never
+Our own desk behind HTTP over a shelf on the disk: a kill loses nothing it has answered for. `faults.json` in its
+folder names what goes wrong, as shares of requests: hang, slow, drip, status, lost (done, but the answer never
 leaves), early (hung up before anything is done).
 """
 
@@ -10,6 +10,7 @@ import random
 import sys
 import threading
 import time
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -31,7 +32,7 @@ def open_record(folder: Path) -> tuple[Store, FhirDesk]:
 
 
 class Fates:
-    """What happens to each request, drawn by seed; `only` limits it to the nth request from now on."""
+    """What happens to each request, drawn by seed."""
 
     def __init__(self, path: Path, seed: int) -> None:
         self.path, self._random, self._lock = path, random.Random(seed), threading.Lock()
@@ -104,10 +105,8 @@ def serve(folder: Path, port: int, seed: int) -> None:
             pass
 
         def handle(self) -> None:
-            try:
+            with suppress(BrokenPipeError, ConnectionResetError):  # who asked has hung up
                 super().handle()
-            except (BrokenPipeError, ConnectionResetError):
-                pass  # who asked has hung up
 
     server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     server.daemon_threads = True

@@ -14,7 +14,7 @@ from prescreen.ehr.shelf import Found, ShelfConflict, Stored
 from prescreen.errors import StoreError
 from prescreen.store.accounts import add_user
 from prescreen.store.anchors import take_checkpoint
-from prescreen.store.base import Store, Who
+from prescreen.store.base import Who
 from prescreen.store.migrate import open_store
 from prescreen.store.passwords import hash_password
 from prescreen.store.shelf import SqlShelf

@@ -1,4 +1,4 @@
-"""What people at a breaking clinic were told: the only truth the record is held against. Knows no page and no store."""
+"""What people at a breaking clinic were told: the truth the record is held against. Knows no page and no store."""
 
 import threading
 from collections import Counter

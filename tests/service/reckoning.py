@@ -1,4 +1,4 @@
-"""After the quiet: is everything people were told in the store and in every record, once? Reads, changes nothing."""
+"""After the quiet: is all that people were told in the store and in every record, once? Reads, changes nothing."""
 
 import json
 from collections import Counter
