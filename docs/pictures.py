@@ -115,7 +115,7 @@ def main() -> None:
     ):
         browser = play.chromium.launch(executable_path=path, args=ARGS)
         draw_intake(browser.new_page(viewport={"width": 390, "height": 844}), url)
-        draw_review(browser.new_page(viewport={"width": 1280, "height": 800}), url, known["nurse"])
+        draw_review(browser.new_page(viewport={"width": 1280, "height": 800}), url, passwords["nurse"])
         browser.close()
 
 

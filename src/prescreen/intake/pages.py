@@ -139,7 +139,8 @@ def _unit(name: str) -> str:
 
 def _answer(state: Interview, given: Given) -> str:
     """One answer as the patient gave it."""
-    chosen, told = choices_of(given.step), []
+    chosen = choices_of(given.step)
+    told: list[str] = []
     for field in _fields(state, given.step):
         values = given.values.get(field.name, ())
         if not values:
