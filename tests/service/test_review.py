@@ -208,6 +208,7 @@ def test_ask_measure_hand_over_escalate(room) -> None:
     physician = Desk(client, "physician-1")
     assert "escalated 12:00" in physician.get("/queue?whose=mine").text
     assert visit.id not in physician.get("/queue?whose=unassigned").text
+    assert visit.id not in nurse.get("/queue?whose=mine").text
     assert "Low oxygen, please come" in physician.get(f"/visits/{visit.id}").text
 
 

@@ -106,10 +106,10 @@ def raw_bytes(store: Store) -> bytes:
     path = database_file(store.url)
     if path is not None:
         return b"".join(file.read_bytes() for file in path.parent.iterdir())
-    with store.engine.connect() as connection:
+    with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         folder = Path(str(connection.scalar(text("SHOW data_directory"))))
         tables = ("patients", "resources", "resource_keys", "entries", "visits", "reviews", "drafts")
-        connection.execution_options(isolation_level="AUTOCOMMIT").execute(text("CHECKPOINT"))
+        connection.execute(text("CHECKPOINT"))
         files = [connection.scalar(text(f"SELECT pg_relation_filepath('{table}')")) for table in tables]
     return b"".join((folder / str(file)).read_bytes() for file in files if (folder / str(file)).exists())
 

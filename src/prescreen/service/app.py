@@ -96,11 +96,14 @@ def show_message(request: Request, status: int, sentence: str) -> Response:
 
 
 def _show_error(request: Request, error: Exception) -> Response:
-    if isinstance(error, StoreError):
-        return show_outage(request, error)
-    if not isinstance(error, ConflictError | RefusedError):
-        raise error
-    return show_message(request, 409 if isinstance(error, ConflictError) else 422, str(error))
+    match error:
+        case ConflictError():
+            return show_message(request, 409, str(error))
+        case RefusedError():
+            return show_message(request, 422, str(error))
+        case StoreError():  # full, locked or away: nothing was half done, and it passes
+            return show_outage(request, error)
+    raise error
 
 
 def _show_status(request: Request, error: Exception) -> Response:

@@ -9,6 +9,7 @@ from fastapi.responses import RedirectResponse
 from prescreen.clinic.acuity import Acuity
 from prescreen.clinic.report import Report
 from prescreen.errors import ConflictError, RefusedError
+from prescreen.service.access import may_open
 from prescreen.service.chart_page import base_report, lay_out
 from prescreen.service.clock import tell_day, tell_time, tell_wait
 from prescreen.service.edits import STATUSES, Change, apply_form, fields_of, list_changes
@@ -170,6 +171,7 @@ def render_visit(
         colleagues = [user for user in list_colleagues(act, chart.visit.team) if user.id != viewer.id]
         others = read_queue(act, viewer.teams, 20)
         undo = [told for told in tell_undo(act, house) if told["visit"] == visit_id]
+        by_glass = may_open(act, viewer.caller, chart.visit) == "glass"
     base = base_report(chart)
     fits = form is not None and form.text("seen", 64) == chart.digest
     status = 200 if error is None else (409 if isinstance(error, ConflictError) else 422)
@@ -178,6 +180,7 @@ def render_visit(
         "visit.html",
         status,
         chart=chart,
+        by_glass=by_glass,
         base=base,
         fields=_fields(chart, base, form if fits else None),
         lost=[] if fits or form is None else _lost(form),

@@ -62,6 +62,13 @@ class Web(Strict):
         return self.base_url.startswith("https://")
 
 
+class Audit(Strict):
+    """Where the log's end is noted outside the database, best on another disk, and every how many lines."""
+
+    anchor: Path | None = None
+    every: int = Field(100, ge=1)
+
+
 class Settings(Strict):
     """One clinic's service. `demo` marks every page, allows unreleased models, and plain HTTP on this machine."""
 
@@ -74,6 +81,7 @@ class Settings(Strict):
     programs: tuple[Program, ...] = ()
     hooks: HookSettings | None = None
     launch: LaunchSettings | None = None
+    audit: Audit = Audit()
     demo: bool = False
 
     @model_validator(mode="after")

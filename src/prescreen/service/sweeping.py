@@ -10,6 +10,7 @@ from prescreen.intake import interview as talk
 from prescreen.intake.state import Interview
 from prescreen.service.house import House
 from prescreen.service.identity import limits_of
+from prescreen.store.anchors import take_checkpoint
 from prescreen.store.base import Who
 from prescreen.store.once import sweep_once
 from prescreen.store.queue import find_left
@@ -28,6 +29,9 @@ def sweep(house: House) -> int:
         sweep_sessions(act, staff, patient)
         sweep_attempts(act)
         sweep_once(act)
+    if house.try_model is not None:
+        house.try_model()
+    take_checkpoint(house.store, house.settings.audit.anchor, house.settings.audit.every)
     with house.store.look(WHO) as look:
         left = [visit.id for visit in find_left(look, look.now - LEFT_AFTER)]
     for visit_id in left:

@@ -65,12 +65,17 @@ class Posted:
         return int(value) if value.isascii() and value.isdigit() and len(value) < 10 else -1
 
 
-def viewer_of(caller: CurrentUser) -> Viewer:
+async def viewer_of(caller: CurrentUser) -> Viewer:
     """The nurse or physician at this page; nobody else sees one."""
     user = caller.user
     if user is None or user.role not in SIGNERS:
         raise HTTPException(404)
     return Viewer(user.id, user.name, user.role, tuple(user.teams), caller)
+
+
+async def at_house(request: Request) -> House:
+    """The house a request came to."""
+    return house_of(request)
 
 
 async def read_post(request: Request) -> Posted:
@@ -80,7 +85,7 @@ async def read_post(request: Request) -> Posted:
 
 Nurse = Annotated[Viewer, Depends(viewer_of)]
 Form = Annotated[Posted, Depends(read_post)]
-At = Annotated[House, Depends(house_of)]
+At = Annotated[House, Depends(at_house)]
 
 
 def is_open_to(act: Act, viewer: Viewer, visit_id: str) -> bool:

@@ -10,8 +10,7 @@ from prescreen.store.tables import Patient, Visit
 
 def meet_patient(act: Act, link: PatientLink) -> Patient:
     """The patient of a link: met again where the record names them, new otherwise."""
-    known = link.reference or (link.identifier and f"{link.identifier_system}|{link.identifier}")
-    look = act.keys.look("patient", known) if known else None
+    look = _look(act, link)
     if found := _find_patient(act, look):
         return found
     patient_id = new_id()
@@ -39,7 +38,10 @@ def read_link(act: Act, visit: Visit) -> PatientLink:
 
 def write_link(act: Act, visit: Visit, link: PatientLink) -> None:
     """Correct who the patient is; what the record calls them becomes findable."""
-    patient = act.session.get_one(Patient, visit.patient_id)
+    patient: Patient = act.lock(Patient, visit.patient_id)
+    look = _look(act, link)
+    if look is not None and _find_patient(act, look) is None:
+        patient.look = look
     patient.link = act.seal(patient.id, f"patients|link|{patient.id}", link.model_dump_json())
     act.log("patient.link", visit.id)
 
@@ -50,3 +52,9 @@ def _find_patient(act: Act, look: bytes | None) -> Patient | None:
         return None
     query = select(Patient).where(Patient.look == look, Patient.sealed_key.is_not(None))
     return act.session.scalar(query.with_for_update())
+
+
+def _look(act: Act, link: PatientLink) -> bytes | None:
+    """What a patient is found by: the record's reference or identifier, as a keyed hash."""
+    known = link.reference or (link.identifier and f"{link.identifier_system}|{link.identifier}")
+    return act.keys.look("patient", known) if known else None
