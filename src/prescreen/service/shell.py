@@ -34,6 +34,7 @@ HEADERS: Final = (
     ("permissions-policy", "camera=(), microphone=(), geolocation=()"),
     ("cache-control", "no-store"),
 )
+INNER: Final = ("/live", "/ready")  # asked from inside by any address; they tell nothing of anybody
 _TOO_LONG: Final = (413, "That is too long to be sent at once.")
 _STRICT: Final = ("strict-transport-security", "max-age=63072000; includeSubDomains")
 
@@ -86,7 +87,7 @@ class Shell:
         headers = scope["headers"]
         hosts = [value for name, value in headers if name == b"host"]
         host = hosts[0].decode("latin-1").rsplit(":", 1)[0].strip("[]") if len(hosts) == 1 else ""
-        if host.lower() not in self.web.hosts:
+        if host.lower() not in self.web.hosts and scope["path"] not in INNER:
             return 421, "This service is not reached by that name."
         for name, value in headers:
             if name == b"content-length" and (not value.isdigit() or int(value) > self.web.body_limit):
