@@ -13,7 +13,7 @@ from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 
 from prescreen.errors import RefusedError
-from prescreen.service.access import may_open
+from prescreen.service.access import VISIT_ID, may_open
 from prescreen.service.house import House, house_of
 from prescreen.service.identity import Caller, CurrentUser
 from prescreen.store.base import Act, Who
@@ -85,9 +85,11 @@ At = Annotated[House, Depends(house_of)]
 
 @contextmanager
 def on_visit(house: House, viewer: Viewer, visit_id: str) -> Iterator[Act]:
-    """An act on a visit of the person's own; 404 for every other, as if it were not there."""
+    """An act on a visit of the person's own; 404 for every other, as if it were not there, and a line in the log."""
     with house.store.act(viewer.who) as act:
-        visit = act.session.get(Visit, visit_id)
-        if visit is None or may_open(act, viewer.caller, visit) is None:
-            raise HTTPException(404)
-        yield act
+        visit = act.session.get(Visit, visit_id) if VISIT_ID.fullmatch(visit_id) else None
+        if visit is not None and may_open(act, viewer.caller, visit) is not None:
+            yield act
+            return
+        act.log("visit.refused", visit.id if visit is not None else "", "refused")
+    raise HTTPException(404)
