@@ -69,6 +69,7 @@ async def read_token(request: Request) -> str:
     forms = ("application/x-www-form-urlencoded", "multipart/form-data")
     if told or request.method in cookies.SAFE or kind not in forms:
         return told
+    await request.body()  # kept, so that a handler that reads the body itself still finds it
     value = (await request.form()).get(cookies.FIELD, "")
     return value if isinstance(value, str) else ""
 
