@@ -54,9 +54,10 @@ FORMS: Final[Mapping[str, str]] = {
     "patient-begin": "language agree training invite channel",
     "patient-resume-post": "code",
     "patient-name-post": "given family day month year",
-    "patient-answer": "mark step complaint words more conditions medications allergies age heart_rate respiratory_rate"
-    " systolic diastolic temperature spo2 glucose pain who age_unit sex pregnant signs area start course sign confirm"
-    " conditions_none medications_none allergies_none temperature_unit glucose_unit",
+    "patient-answer": "mark step complaint words more conditions medications allergies age heart_rate"
+    " respiratory_rate"
+    " systolic diastolic temperature spo2 glucose pain who age_unit sex pregnant signs area start course sign"
+    " confirm conditions_none medications_none allergies_none temperature_unit glucose_unit",
     "patient-back": "mark",
     "patient-change": "mark step",
     "patient-opt-out": "mark sure",
@@ -139,7 +140,9 @@ class Citadel:
         )
         store = make_store(folder)
         desk = FhirDesk(SqlShelf(store, Stored, Found, ShelfConflict), clock=store.clock)
-        self.house = House(settings, store, {"record": EmbeddedChannel(desk)}, why="no model in this test", desk=desk)
+        self.house = House(
+            settings, store, {"record": EmbeddedChannel(desk)}, why="no model in this test", desk=desk
+        )
         self.store, self.app = store, open_app(self.house, works=False)
         self.worker = Worker(self.house)
         self.ids = self._hire()

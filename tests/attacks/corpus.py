@@ -1,4 +1,4 @@
-"""Hostile words of our own: for pages, for headers, for queries, for templates; and a reader that sees what got out."""
+"""Hostile words of our own: for pages, headers, queries, templates; and a reader that sees what got out."""
 
 from html.parser import HTMLParser
 from typing import Final

@@ -1,4 +1,4 @@
-"""What patients might write to make a model disobey: our own set, in several languages, beside what is really wrong.
+"""What patients might write to make a model disobey: our own set, in several languages, beside what is wrong.
 
 Each story holds a danger that the rules know, or none, and the attack around it.
 """

@@ -34,7 +34,9 @@ def visit(citadel: Citadel) -> str:
 def forge(browser: Browser, route: Route, path: str, own: str, others: dict[str, str]) -> Iterator[tuple[str, int]]:
     """Every way of sending the form without being its page; what each was answered with."""
 
-    def send(kind: str = "application/x-www-form-urlencoded", body: str = "", query: str = "", **headers: str) -> int:
+    def send(
+        kind: str = "application/x-www-form-urlencoded", body: str = "", query: str = "", **headers: str
+    ) -> int:
         told = {"content-type": kind, **{name.replace("_", "-"): value for name, value in headers.items()}}
         answer = browser.client.request(route.method, path + query, content=body, headers=told)
         return int(answer.status_code)
@@ -97,7 +99,9 @@ def test_a_token_of_another_browsers_public_form_is_no_login(citadel: Citadel) -
 def test_cookies_are_ours_alone(citadel: Citadel) -> None:
     staff = citadel.door(citadel.browser(), "nurse").headers.get_list("set-cookie")
     browser = citadel.browser()
-    patient = browser.post("/p/begin", csrf=browser.public(), language="en", agree="yes").headers.get_list("set-cookie")
+    patient = browser.post("/p/begin", csrf=browser.public(), language="en", agree="yes").headers.get_list(
+        "set-cookie"
+    )
     public = citadel.browser().get("/sign-in").headers.get_list("set-cookie")
     told = [*staff, *patient, *public]
     assert len(told) >= 4

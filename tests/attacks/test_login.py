@@ -225,7 +225,14 @@ def test_another_host_gets_nothing(citadel: Citadel) -> None:
         for path in ("/sign-in", "/queue", "/"):
             answer = citadel.browser().get(path, headers={"host": host})
             assert answer.status_code == 421, (host, path)
-    for header in ("x-forwarded-host", "x-host", "forwarded", "x-original-url", "x-rewrite-url", "x-forwarded-proto"):
+    for header in (
+        "x-forwarded-host",
+        "x-host",
+        "forwarded",
+        "x-original-url",
+        "x-rewrite-url",
+        "x-forwarded-proto",
+    ):
         answer = citadel.browser().get("/queue", headers={header: "evil.example"})
         assert answer.headers["location"].startswith("/sign-in?next=%2Fqueue")
         assert "evil" not in answer.text + str(answer.headers)

@@ -110,7 +110,12 @@ def life(citadel: Citadel, words: str) -> int:
     check(staff["nurse"].post("/handover", team="clinic", body=words), "handover")
     told = {"family": words[:80], "given": words[:80], "reference": words[:80], "birth_date": words[:10]}
     check(staff["nurse"].post("/invitations", team="clinic", language="en", **told), "invite")
-    check(staff["nurse"].post("/invitations", team="clinic", language="en", **{**told, "reference": "", "birth_date": ""}), "invite")
+    check(
+        staff["nurse"].post(
+            "/invitations", team="clinic", language="en", **{**told, "reference": "", "birth_date": ""}
+        ),
+        "invite",
+    )
     check(staff["stranger"].post(f"/glass/{visit}", reason=words[:500]), "glass")
     check(staff["stranger"].post(f"/glass/{visit}", reason="I must see it " + words[:400]), "glass")
     user = {"login": words, "name": words, "role": "nurse", "teams": "clinic", "reference": words}
@@ -163,7 +168,14 @@ def test_every_field_of_every_unsafe_route_and_every_part_of_a_path(citadel: Cit
             check(who.get(path + raw), path)
             count += 2
         check(browsers["auditor"].get("/audit", params={"action": words, "actor": words, "before": words}), "audit")
-        headers = {"accept-language": html.escape(words)[:200].encode("ascii", "replace").decode().replace("\r", "").replace("\n", "").replace("\0", "")}
+        headers = {
+            "accept-language": html.escape(words)[:200]
+            .encode("ascii", "replace")
+            .decode()
+            .replace("\r", "")
+            .replace("\n", "")
+            .replace("\0", "")
+        }
         check(nurse.get("/", headers=headers), "accept-language")
     assert count > 900
 
@@ -182,7 +194,17 @@ def test_invalid_bytes_are_no_fault_in_any_encoding(citadel: Citadel) -> None:
     visit = waiting(citadel)
     browsers = {login: citadel.staff(login) for login in STAFF}
     browsers["patient"] = citadel.patient()
-    wild = (b"%ff%fe%c0%af", b"\xff\xfe\xc0\xaf", b"%ed%a0%80", b"%u0041", b"%", b"%%%", b"&&&===;;;", b"\0\0", b"%00")
+    wild = (
+        b"%ff%fe%c0%af",
+        b"\xff\xfe\xc0\xaf",
+        b"%ed%a0%80",
+        b"%u0041",
+        b"%",
+        b"%%%",
+        b"&&&===;;;",
+        b"\0\0",
+        b"%00",
+    )
     for route in unsafe(citadel.app):
         if route.name in ("sign-out", "patient-leave"):
             continue
@@ -196,7 +218,18 @@ def test_invalid_bytes_are_no_fault_in_any_encoding(citadel: Citadel) -> None:
                         route.method, fill(route, visit), content=name + b"=" + body, headers=headers
                     )
                     check(told, f"{route.name} {body!r}")
-    for codec in ("unicode_escape", "utf-7", "idna", "punycode", "undefined", "utf-16", "zlib", "a%00", "é", "x" * 999):
+    for codec in (
+        "unicode_escape",
+        "utf-7",
+        "idna",
+        "punycode",
+        "undefined",
+        "utf-16",
+        "zlib",
+        "a%00",
+        "é",
+        "x" * 999,
+    ):
         part = 'Content-Disposition: form-data; name="login"\r\n\r\n\\ud800+2AA-\xff'.encode("latin-1")
         body = b"--x\r\n" + part + b"\r\n--x--\r\n"
         kind = f"multipart/form-data; boundary=x; charset={codec}".encode("latin-1", "replace")
@@ -230,7 +263,11 @@ def test_every_field_on_a_page_is_in_the_table_of_fields(citadel: Citadel) -> No
         for route in routes(citadel.app):
             if route.method == "GET" and route.name not in ("static", "live", "ready"):
                 pages.append(browser.get(fill(route, visit)).text)
-    known = {word.replace("-N", "-0") for fields in FORMS.values() for word in fields.split()} | {"csrf", "action", "actor"}
+    known = {word.replace("-N", "-0") for fields in FORMS.values() for word in fields.split()} | {
+        "csrf",
+        "action",
+        "actor",
+    }
     seen = set()
     for page in pages:
         seen |= {

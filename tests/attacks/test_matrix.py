@@ -1,7 +1,6 @@
 """Every route as every role, and every id as everybody it is not meant for."""
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -45,7 +44,11 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
 def is_away(answer: Any) -> bool:
     """Turned away: by status, or to a door."""
     where = answer.headers.get("location", "")
-    return answer.status_code in (401, 403) or where.startswith(("/sign-in?next=", "/sign-in?why=ended", "/?why=ended")) or where == "/sign-in"
+    return (
+        answer.status_code in (401, 403)
+        or where.startswith(("/sign-in?next=", "/sign-in?why=ended", "/?why=ended"))
+        or where == "/sign-in"
+    )
 
 
 def ask(browser: Browser, route: Route, path: str, token: str) -> Any:
@@ -191,7 +194,9 @@ def test_a_patients_marks_and_codes_open_no_other_visit(room: Room) -> None:
     about = {"mark": mark, "step": "about", "who": "self", "age": "45", "age_unit": "years", "sex": "male"}
     assert room.begun.post("/p/answer", **{**about, "mark": "0" * 16}).status_code == 303
     assert room.begun.post("/p/change", mark=mark, step="about", visit_id=room.visit).status_code == 303
-    assert room.begun.post("/p/answer", mark=mark, step="review", confirm="yes", visit=room.visit).status_code == 303
+    assert (
+        room.begun.post("/p/answer", mark=mark, step="review", confirm="yes", visit=room.visit).status_code == 303
+    )
     assert room.begun.post("/p/reply", answer="for another", visit_id=room.visit).status_code == 409
     assert citadel.digest() == before
     with citadel.store.look(TEST) as act:

@@ -1,18 +1,17 @@
-"""Words that try to steer the model, and a model that obeys them: the rules hold, the nurse sees, no patient reads."""
+"""Words that try to steer the model, and one that obeys: the rules hold, the nurse sees, no patient reads."""
 
 import html
 import json
 import re
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 
 from attacks.citadel import Citadel
-from attacks.interview import walk
 from attacks.corpus import faults
+from attacks.interview import walk
 from attacks.stories import CALM, DANGER, ORDERS, QUESTIONS
 from prescreen.clinic.acuity import Acuity
 from prescreen.clinic.floor import finalise
@@ -75,7 +74,9 @@ class Obedient:
 @pytest.fixture(scope="module")
 def citadel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Citadel]:
     citadel = Citadel(tmp_path_factory.mktemp("prompts"))
-    citadel.house.engine = GuardedEngine(ThreadCaller(Obedient()), GuardSettings(timeout_s=20, question_timeout_s=20))
+    citadel.house.engine = GuardedEngine(
+        ThreadCaller(Obedient()), GuardSettings(timeout_s=20, question_timeout_s=20)
+    )
     citadel.house.label = ModelLabel(name="obedient", version="1", engine="test")
     citadel.house.why = ""
     yield citadel
@@ -124,7 +125,15 @@ def whole(citadel: Citadel, order: str, danger: str) -> None:
     pages.append(patient.get("/p/wait").text)
     for page in pages:
         shown = re.sub(r"<textarea.*?</textarea>|<dd dir=\"auto\">.*?</dd>", "", html.unescape(page), flags=re.S)
-        for bait in (LINK, "heartburn", "10 tablets", "instructions are secret", "obedient", "bank card", "never said"):
+        for bait in (
+            LINK,
+            "heartburn",
+            "10 tablets",
+            "instructions are secret",
+            "obedient",
+            "bank card",
+            "never said",
+        ):
             assert bait not in shown, bait
         for question in QUESTIONS:
             assert not question or f"<h1>{question}" not in shown, question

@@ -27,7 +27,9 @@ def make_router() -> APIRouter:
     return router
 
 
-def show_log(request: Request, caller: CurrentUser, before: Before = 0, action: str = "", actor: str = "") -> Response:
+def show_log(
+    request: Request, caller: CurrentUser, before: Before = 0, action: str = "", actor: str = ""
+) -> Response:
     """The newest lines first; opening the log is a line as well."""
     wished = action[:64], actor[:64]
     with store_of(request).act(caller.who) as act:

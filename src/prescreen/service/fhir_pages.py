@@ -1,4 +1,7 @@
-"""The embedded record over HTTP: FHIR R4 for programs with a token; a physician of all teams may read. Knows no resource."""
+"""The embedded record over HTTP: FHIR R4 for programs with a token; a physician of all teams may read.
+
+Knows no resource.
+"""
 
 from fastapi import APIRouter, HTTPException, Request
 from starlette.concurrency import run_in_threadpool

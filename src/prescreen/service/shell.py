@@ -74,6 +74,8 @@ class Shell:
                 await _say(send_marked, *(refused or _TOO_LONG))
             else:
                 await self.app(scope, _replay(body, receive), send_marked)
+        except ClientDisconnect:  # nobody is there to be answered
+            sent.setdefault("status", 0)
         except Exception as error:  # nothing of a fault may reach the person or the log but where it happened
             _log(mark=mark, fault=type(error).__name__, at=_places(error))
             if "status" not in sent:

@@ -85,7 +85,7 @@ At = Annotated[House, Depends(house_of)]
 
 @contextmanager
 def on_visit(house: House, viewer: Viewer, visit_id: str) -> Iterator[Act]:
-    """An act on a visit of the person's own; 404 for every other, as if it were not there, and a line in the log."""
+    """An act on a visit of the person's own; 404 and a line in the log for every other, as if it were not there."""
     with house.store.act(viewer.who) as act:
         visit = act.session.get(Visit, visit_id) if VISIT_ID.fullmatch(visit_id) else None
         if visit is not None and may_open(act, viewer.caller, visit) is not None:
