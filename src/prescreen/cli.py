@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from prescreen import judging, keeping
+from prescreen import judging, keeping, serving
 from prescreen.errors import PrescreenError
 
 if TYPE_CHECKING:
@@ -157,13 +157,9 @@ def show(
 
 @app.command()
 def draft(
-    case: Annotated[
-        Path, typer.Argument(metavar="CASE.json", help="One case, or one entry of the request's schema.")
-    ],
+    case: Annotated[Path, typer.Argument(metavar="CASE.json", help="One case, or an entry of its schema.")],
     model: Annotated[str, typer.Option(help="A training run or model folder; `twin` is the tiny base.")] = "twin",
-    rules_only: Annotated[
-        bool, typer.Option("--rules-only", help="Draft by the red-flag rules, without a model.")
-    ] = False,
+    rules_only: Annotated[bool, typer.Option("--rules-only", help="Draft by the rules alone.")] = False,
 ) -> None:
     """Draft the preliminary report for one case and print it; it is a draft for a nurse."""
     from prescreen.drafting import draft_case, read_case
@@ -211,16 +207,13 @@ app.command()(judging.plan)
 app.command()(judging.dossier)
 app.add_typer(judging.bank, name="bank")
 app.add_typer(keeping.records, name="records")
+app.add_typer(serving.store, name="store")
+app.add_typer(serving.audit, name="audit")
 
 
 @app.command()
 def trace(
-    what: Annotated[
-        str,
-        typer.Argument(
-            metavar="ROW|RUN|REPORT|PATIENT", help="A row's id, a run, a file of one, a patient's code."
-        ),
-    ],
+    what: keeping.Traced,
     runs: RunsFolder = Path("runs"),
     releases: ReleasesFolder = Path("releases"),
 ) -> None:

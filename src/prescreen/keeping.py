@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from prescreen.run import Run
 
 records = typer.Typer(no_args_is_help=True, help="Look at a clinic's export, and keep what was made of it.")
+_TRACED = "A row's id, a run, a file of one, a patient's code."
+Traced = Annotated[str, typer.Argument(metavar="ROW|RUN|REPORT|PATIENT", help=_TRACED)]
 VaultFolder = Annotated[Path, typer.Option("--vault", help="Folder of the sealed table.")]
 KeyFile = Annotated[Path | None, typer.Option("--key", help="Its key file, where that lies elsewhere.")]
 

@@ -33,6 +33,8 @@ def print_summary(outcomes: Sequence["Outcome"], sample: Path, console: Console 
     pages = [outcome.run.folder / page for outcome in outcomes for page in html_pages(outcome.run)]
     if pages:  # the last one knows most: the gate's page holds the verdict too
         console.print(f"read on: {pages[-1]}", soft_wrap=True)
+    if (sample.parent / "serve.yaml").exists():
+        console.print(f"see it at work, with invented patients: prescreen serve {sample.parent}", soft_wrap=True)
 
 
 def draft_sample(sample: Path, model: Run) -> dict[str, Any]:

@@ -174,7 +174,7 @@ def test_rest_and_age_end_a_session(desk: Desk) -> None:
 def test_no_work_makes_a_session_last_beyond_the_day(desk: Desk) -> None:
     browser, _ = staff_browser(desk, add_person(desk, "nina", "nurse"))
     served = 0
-    while browser.get("/queue").status_code == 200:
+    while served < 100 and browser.get("/queue").status_code == 200:
         served += 1
         desk.pass_by(minutes=10)
     assert served == 12 * 6
@@ -243,8 +243,8 @@ def test_the_way_back_never_leads_out(told: str) -> None:
 
 @pytest.mark.parametrize(
     "told",
-    ["//evil.example", "https://evil.example", "/\\evil.example", "\\\\evil", "javascript:alert(1)", "/a\r\nX: y",
-     "/\t/evil.example", " //evil.example", "evil", "/%0d%0aX:y"],
+    ["//evil.example", "///evil.example", "https://evil.example", "/\\evil.example", "\\\\evil",
+     "javascript:alert(1)", "/a\r\nX: y", "/\t/evil.example", " //evil.example", "evil", "/%0d%0aX:y"],
 )  # fmt: skip
 def test_ways_out_are_known(desk: Desk, told: str) -> None:
     add_person(desk, "nina", "nurse")

@@ -13,10 +13,11 @@ from prescreen.intake.languages import say
 from prescreen.service import patient_door, patient_pages
 from prescreen.service.house import House
 from prescreen.store.holding import ask_patient, claim
+from prescreen.store.patients import read_link
 from prescreen.store.people import AuditLine
 from prescreen.store.queue import read_queue
 from prescreen.store.tables import Visit
-from prescreen.store.visits import read_case, read_link
+from prescreen.store.visits import read_case
 from service.front import hidden, make_client, make_house
 from store.desk import NURSE
 

@@ -11,9 +11,10 @@ from prescreen.clinic.signed import PatientLink
 from prescreen.ehr.channel import History
 from prescreen.store.drafts import attach_draft, read_draft
 from prescreen.store.people import AuditLine, Pass, User
+from prescreen.store.record import set_record
 from prescreen.store.reviews import read_signed
-from prescreen.store.tables import Draft, Outgoing, Review, Visit
-from prescreen.store.visits import lock_visit, set_record
+from prescreen.store.tables import Draft, Outgoing, Patient, Review, Visit
+from prescreen.store.visits import lock_visit
 from service.ward import LABEL, Desk, make_case, make_draft, make_reviewable, make_room, sheet
 from store.desk import SERVICE
 
@@ -207,6 +208,7 @@ def test_ask_measure_hand_over_escalate(room) -> None:
     physician = Desk(client, "physician-1")
     assert "escalated 12:00" in physician.get("/queue?whose=mine").text
     assert visit.id not in physician.get("/queue?whose=unassigned").text
+    assert visit.id not in nurse.get("/queue?whose=mine").text
     assert "Low oxygen, please come" in physician.get(f"/visits/{visit.id}").text
 
 
@@ -298,3 +300,21 @@ def test_a_long_talk_is_shown_whole(room) -> None:
     visit = make_reviewable(house.store, make_case(turns=turns))
     page = Desk(client).get(f"/visits/{visit.id}").text
     assert all(turn.text.strip() in page for turn in turns)
+
+
+def test_the_count_tells_of_those_beyond_the_list(room, monkeypatch) -> None:
+    house, client = room
+    monkeypatch.setattr("prescreen.service.queue_pages.LISTED", 2)
+    for _ in range(3):
+        make_reviewable(house.store)
+    page = Desk(client).get("/queue/rows").text
+    assert "<strong>3</strong> wait" in page and "1 more stand behind them" in page and page.count("<li") == 2
+
+
+def test_a_destroyed_patient_leaves_a_line_and_no_fault(room) -> None:
+    house, client = room
+    visit = make_reviewable(house.store)
+    with house.store.act(SERVICE) as act:
+        act.session.get_one(Patient, visit.patient_id).sealed_key = None
+    assert "data destroyed" in Desk(client).get("/queue").text
+    assert Desk(client).get(f"/visits/{visit.id}").status_code == 409

@@ -5,11 +5,15 @@ from pathlib import Path
 import pytest
 
 from prescreen.clinic.acuity import Acuity
+from prescreen.clinic.floor import finalise
+from prescreen.errors import RefusedError
+from prescreen.store.charts import open_chart, read_chart
+from prescreen.store.reviewing import begin_review, decide_first, sign_chart
 from prescreen.store.reviews import read_signed
 from prescreen.store.tables import Review, Visit
-from prescreen.store.visits import read_entries
+from prescreen.store.visits import lock_visit, read_entries
 from service.ward import Desk, hidden, make_case, make_draft, make_reviewable, make_room, sheet
-from store.desk import SERVICE
+from store.desk import MINUTE, NURSE, SERVICE
 
 DRAFTED = (
     "without signs of nerve trouble",
@@ -101,3 +105,28 @@ def test_only_drawn_visits_are_decided_first(room) -> None:
     assert nurse.post(f"/visits/{visit.id}/blind", version=version, level="low").status_code == 422
     rules = make_reviewable(house.store, blind=True, label=None)
     assert "Drafted by rules only" in nurse.claim(rules.id), "there is nothing to be swayed by"
+
+
+def test_the_store_itself_signs_nothing_before_the_choice_and_counts_from_the_claim(room) -> None:
+    house, _ = room
+    visit = make_reviewable(house.store, blind=True)
+    with house.store.act(NURSE) as act:
+        begin_review(act, visit.id)
+    house.store.clock.pass_by(seconds=25)
+
+    def sign(act) -> Review:
+        chart = read_chart(act, lock_visit(act, visit.id))
+        final = finalise(make_case(), make_draft())
+        told = {"version": chart.visit.version, "final": final, "reason": "seen in person", "note": ""}
+        return sign_chart(act, chart, **told, channels=[], undo_for=MINUTE)
+
+    with house.store.act(NURSE) as act:
+        open_chart(act, visit.id)
+    with pytest.raises(RefusedError, match="choose a level"), house.store.act(NURSE) as act:
+        sign(act)
+    with house.store.act(NURSE) as act:
+        decide_first(act, visit.id, visit.version, Acuity.MEDIUM)
+        open_chart(act, visit.id)
+    house.store.clock.pass_by(seconds=15)
+    with house.store.act(NURSE) as act:
+        assert sign(act).seconds == 40.0

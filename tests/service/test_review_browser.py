@@ -263,6 +263,26 @@ def test_a_queue_that_is_cut_off_says_so_and_new_emergencies_are_told(browser, r
     page.context.close()
 
 
+def test_a_nurse_who_reads_is_told_what_comes_in(browser, room: Room) -> None:
+    page = open_page(browser, room, "desktop")
+    visit = make_reviewable(room.house.store, link=PatientLink(family="Reader")).id
+    page.clock.install()
+    with page.expect_response("**/queue/rows"):
+        page.goto(f"{room.url}/visits/{visit}")
+    page.clock.run_for(16_000)
+    assert page.locator("#fresh").is_hidden()
+    made = make_reviewable(room.house.store)
+    with room.house.store.act(SERVICE) as act:
+        alert(act, lock_visit(act, made.id), ["chest-pain-crushing"], Acuity.EMERGENCY)
+        lock_visit(act, visit).version += 1
+    page.clock.run_for(16_000)
+    page.locator("#fresh").wait_for(state="visible")
+    said = page.locator("#fresh").inner_text()
+    assert "Something new came in" in said and "A new emergency" in said
+    check_page(page, "visit-told")
+    page.context.close()
+
+
 def test_all_of_it_without_javascript(browser, room: Room) -> None:
     page = open_page(browser, room, "tablet", java_script_enabled=False)
     visit = make_reviewable(room.house.store, link=PatientLink(family="Plainform"), blind=True).id
@@ -289,6 +309,10 @@ def test_the_report_prints_on_one_page(browser, room: Room, tmp_path: Path) -> N
         page = open_page(browser, room, "desktop")
         page.goto(f"{room.url}/visits/{room.visits['emergency']}/print")
         path = Path(os.environ.get("PRESCREEN_SHOTS", tmp_path)) / f"report-{paper}.pdf"
+        if folder := os.environ.get("PRESCREEN_SHOTS"):
+            page.emulate_media(media="print")
+            page.set_viewport_size({"width": 690, "height": 1020})
+            page.screenshot(path=str(Path(folder) / f"paper-{paper}.png"))
         page.pdf(path=str(path), format=paper, prefer_css_page_size=False)
         assert path.read_bytes().count(b"/Type /Page\n") == 1 or path.read_bytes().count(b"/Type /Page ") == 1
         page.context.close()

@@ -17,9 +17,10 @@ from prescreen.service.review_pages import review_pages
 from prescreen.store.base import Store
 from prescreen.store.drafts import attach_draft
 from prescreen.store.people import User
+from prescreen.store.record import set_record
 from prescreen.store.sessions import STAFF, begin
 from prescreen.store.tables import Job, Visit
-from prescreen.store.visits import finish, lock_visit, open_visit, set_record, tell
+from prescreen.store.visits import finish, lock_visit, open_visit, tell
 from service.front import make_client, make_house
 from store.desk import MINUTE, PATIENT, SERVICE
 

@@ -14,12 +14,13 @@ from prescreen.store.base import Store, database_file
 from prescreen.store.extract import export
 from prescreen.store.holding import claim
 from prescreen.store.outbox import mark_sent, take_parcel
+from prescreen.store.patients import read_link, write_link
 from prescreen.store.people import AuditLine
 from prescreen.store.retention import Retention, find_overdue, hold, scrub, shred
 from prescreen.store.reviews import Signature, read_signed, reopen, sign
 from prescreen.store.shelf import SqlShelf
 from prescreen.store.tables import Patient, Resource, ResourceKey, Review, Visit
-from prescreen.store.visits import open_visit, read_case, read_entries, read_link, write_link
+from prescreen.store.visits import open_visit, read_case, read_entries
 from store.desk import NOON, NURSE, PATIENT, SERVICE, StoppedClock, make_drafted
 
 CANARY = "ZEBRAFISH canary with a sore throat"
@@ -105,10 +106,10 @@ def raw_bytes(store: Store) -> bytes:
     path = database_file(store.url)
     if path is not None:
         return b"".join(file.read_bytes() for file in path.parent.iterdir())
-    with store.engine.connect() as connection:
+    with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         folder = Path(str(connection.scalar(text("SHOW data_directory"))))
         tables = ("patients", "resources", "resource_keys", "entries", "visits", "reviews", "drafts")
-        connection.execution_options(isolation_level="AUTOCOMMIT").execute(text("CHECKPOINT"))
+        connection.execute(text("CHECKPOINT"))
         files = [connection.scalar(text(f"SELECT pg_relation_filepath('{table}')")) for table in tables]
     return b"".join((folder / str(file)).read_bytes() for file in files if (folder / str(file)).exists())
 

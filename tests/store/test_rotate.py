@@ -12,10 +12,11 @@ from prescreen.store.audit import verify
 from prescreen.store.base import Store, new_id
 from prescreen.store.keys import Keys
 from prescreen.store.migrate import open_store
+from prescreen.store.patients import read_link
 from prescreen.store.people import Grant, Notice, User
 from prescreen.store.rotate import OWN, count_old, rotate_keys
 from prescreen.store.tables import Patient, Resource, Visit
-from prescreen.store.visits import read_entries, read_link
+from prescreen.store.visits import read_entries
 from store.desk import NOON, NURSE, SERVICE, make_store, make_waiting
 
 

@@ -11,9 +11,10 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.exceptions import HTTPException
 
-from prescreen.errors import ConflictError, PrescreenError, RefusedError
+from prescreen.errors import ConflictError, PrescreenError, RefusedError, StoreError
 from prescreen.service.house import House, house_of
 from prescreen.service.identity import Doors, guard
+from prescreen.service.outage import show_outage
 from prescreen.service.shell import Shell
 from prescreen.service.worker import Worker
 from prescreen.store.base import Who
@@ -95,9 +96,14 @@ def show_message(request: Request, status: int, sentence: str) -> Response:
 
 
 def _show_error(request: Request, error: Exception) -> Response:
-    if not isinstance(error, ConflictError | RefusedError):
-        raise error
-    return show_message(request, 409 if isinstance(error, ConflictError) else 422, str(error))
+    match error:
+        case ConflictError():
+            return show_message(request, 409, str(error))
+        case RefusedError():
+            return show_message(request, 422, str(error))
+        case StoreError():  # full, locked or away: nothing was half done, and it passes
+            return show_outage(request, error)
+    raise error
 
 
 def _show_status(request: Request, error: Exception) -> Response:

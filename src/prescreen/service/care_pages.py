@@ -11,6 +11,7 @@ from prescreen.clinic.signed import PatientLink
 from prescreen.errors import RefusedError
 from prescreen.service.app import show_message
 from prescreen.service.clock import tell_day
+from prescreen.service.histories import fetch_history
 from prescreen.service.measuring import add_measured
 from prescreen.service.review_pages import do, read_level
 from prescreen.service.viewer import At, Form, Nurse, Posted
@@ -85,7 +86,8 @@ def invite_patient(request: Request, house: At, viewer: Nurse, form: Form) -> Re
     url = f"{house.settings.web.base_url.rstrip('/')}/i/{made.code}"
     picture = segno.make(url, error="m").svg_data_uri(scale=6, border=4, dark="#000", light="#fff")
     until = tell_day(made.ends, house.settings.clinic.time_zone)
-    return house.render(request, "invitation.html", url=url, picture=picture, until=until)
+    fault = fetch_history(house, made.visit.id)
+    return house.render(request, "invitation.html", url=url, picture=picture, until=until, fault=fault)
 
 
 def _read_link(form: Posted) -> PatientLink:

@@ -1,6 +1,7 @@
 """What every request and the worker share: settings, store, engine, ways to the record; how a page is rendered."""
 
 import datetime
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,7 @@ def make_environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        auto_reload=False,
     )
 
 
@@ -43,6 +45,7 @@ class House:
     engine: "GuardedEngine | None" = None
     label: ModelLabel | None = None
     why: str = ""
+    try_model: Callable[[], None] | None = None  # opens an engine that was away
     desk: FhirDesk | None = None
     pages: Environment = field(default_factory=make_environment)
 

@@ -94,7 +94,7 @@ def guard(request: Request, told: Annotated[str, Depends(read_token)]) -> None:
         _check_token(request, doors, caller, told)
 
 
-def current_caller(request: Request) -> Caller:
+async def current_caller(request: Request) -> Caller:
     """The caller the guard has let through."""
     try:
         caller = request.state.caller
@@ -104,13 +104,13 @@ def current_caller(request: Request) -> Caller:
     return caller
 
 
-def current_user(caller: Annotated[Caller, Depends(current_caller)]) -> Caller:
+async def current_user(caller: Annotated[Caller, Depends(current_caller)]) -> Caller:
     if caller.user is None:
         raise HTTPException(403, "this page is for staff")
     return caller
 
 
-def current_patient(caller: Annotated[Caller, Depends(current_caller)]) -> Caller:
+async def current_patient(caller: Annotated[Caller, Depends(current_caller)]) -> Caller:
     if caller.visit_id is None:
         raise HTTPException(403, "this page is for patients")
     return caller
@@ -121,7 +121,7 @@ def peek_staff(request: Request) -> Caller:
     return _find_caller(request, doors_of(request), frozenset({"staff"}), "")
 
 
-def form_token(request: Request) -> cookies.FormToken:
+async def form_token(request: Request) -> cookies.FormToken:
     """The token of a public form (nobody has signed in yet)."""
     return cookies.make_form_token(request, store_of(request).keys, plain=doors_of(request).plain)
 

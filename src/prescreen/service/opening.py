@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
 DATABASE = "PRESCREEN_DATABASE"  # an address with a password in it belongs into the environment, not into a file
+_WARM = (("about", {"who": "self", "age": "40", "age_unit": "years"}), ("complaint", {"complaint": "A cold."}))
 ASKING = 8  # patients who may wait for the model at once; for all others the script goes on
 
 
@@ -43,9 +44,38 @@ def open_house(settings: Settings, places: Places, stages: Stages) -> House:
     store = open_store(places.database, places.keys)
     desk = FhirDesk(SqlShelf(store, Stored, Found, ShelfConflict), clock=store.clock)
     channels = {way.name: open_way(way, desk) for way in settings.record}
+    house = House(settings, store, channels, desk=desk)
+    open_model(house, stages)
+    warm(house)
+    return house
+
+
+def open_model(house: House, stages: Stages) -> None:
+    """Open the engine the settings name; where it may only be away for a while, the house tries again by and by."""
+    settings = house.settings
     opened = open_engine(settings.engine, stages)
-    engine = guard(opened, GuardSettings(timeout_s=settings.review.draft_by_s / 2, waiting=ASKING))
-    return House(settings, store, channels, engine, opened.label, opened.why, desk)
+    old = house.engine
+    house.engine = guard(opened, GuardSettings(timeout_s=settings.review.draft_by_s / 2, waiting=ASKING))
+    house.label, house.why = opened.label, opened.why
+    house.try_model = (lambda: open_model(house, stages)) if opened.later else None
+    if old is not None:
+        old.close()
+
+
+def warm(house: House) -> None:
+    """Read and compile now what is kept from then on, so that the first patient waits no longer than the others."""
+    from prescreen.clinic.redflags import check_rules
+    from prescreen.intake import interview as talk
+    from prescreen.intake.state import Settings as Talk
+
+    for language in house.settings.clinic.languages:
+        state = talk.begin(language, "warm", Talk(year=house.store.clock().year))
+        for step, told in _WARM:
+            state = talk.answer(state, told, step).state
+        talk.next_step(state)
+        check_rules(talk.to_case(state))
+    for template in house.pages.list_templates():
+        house.pages.get_template(template)
 
 
 def open_app(house: House, *, works: bool = True) -> "FastAPI":
@@ -58,6 +88,7 @@ def open_app(house: House, *, works: bool = True) -> "FastAPI":
         fhir_pages,
         glass_pages,
         hook_pages,
+        launch_pages,
         patient_door,
         patient_pages,
         roles,
@@ -77,6 +108,7 @@ def open_app(house: House, *, works: bool = True) -> "FastAPI":
         glass_pages,
         fhir_pages,
         hook_pages,
+        launch_pages,
     )
     doors = open_doors(house)
     routers = [*(part.make_router() for part in parts), queue_pages, review_pages, care_pages]

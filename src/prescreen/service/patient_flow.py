@@ -10,6 +10,7 @@ import hashlib
 import json
 from typing import Final, NamedTuple
 
+from prescreen.clinic.case import Case
 from prescreen.clinic.signed import PatientLink
 from prescreen.errors import ConflictError
 from prescreen.intake import interview as talk
@@ -18,18 +19,18 @@ from prescreen.intake.state import Alert, Interview, Problem, Settings, Step
 from prescreen.service.house import House
 from prescreen.store.base import Act, Who
 from prescreen.store.passes import give_code, open_code, use_code
+from prescreen.store.patients import read_link, write_link
 from prescreen.store.sessions import Begun, Limits, begin
-from prescreen.store.tables import Visit
+from prescreen.store.tables import Patient, Visit
 from prescreen.store.visits import (
     alert,
     answer_nurse,
     finish,
     open_visit,
+    raise_by_rules,
     read_entries,
     read_interview,
-    read_link,
     tell,
-    write_link,
 )
 
 RESUME: Final = datetime.timedelta(hours=24)
@@ -58,9 +59,11 @@ def begin_visit(
                 raise ConflictError("this invitation was used or is too old; ask the clinic for a new one")
             use_code(act, invite)
             visit.language = language
+            act.session.get_one(Patient, visit.patient_id).training = training
         else:
             team = house.settings.clinic.teams[0]
             visit = open_visit(act, team=team, language=language, channel=channel, training=training)
+        act.log("consent", visit.id, training=int(training), language=language)
         state = talk.begin(language, visit.id, _settings(house, channel))
         tell(act, visit.id, before=None, interview=state.model_dump_json())
         code = give_code(act, visit.id, "resume", RESUME)
@@ -96,11 +99,15 @@ def give_name(house: House, visit_id: str, link: PatientLink) -> None:
 
 def take_answer(house: House, visit_id: str, mark: str, step: str, values: Raw) -> tuple[Problem, ...]:
     """Keep an answer; what was not taken is returned in words for the patient."""
-    with house.store.act(Who(visit_id, "patient")) as act:
-        before, state = _open(act, visit_id, mark)
-        answered = talk.answer(state, values, step)
-        said = json.dumps({"step": step, "values": dict(values)}, ensure_ascii=False)
-        _keep(act, house, visit_id, before, answered.state, said, answered.alerts)
+    patient = Who(visit_id, "patient")
+    with house.store.look(patient) as look:  # rules and words are read while nobody waits for the database
+        before = _read(look, look.session.get_one(Visit, visit_id), mark)
+    answered = talk.answer(Interview.model_validate_json(before), values, step)
+    said = json.dumps({"step": step, "values": dict(values)}, ensure_ascii=False)
+    case = talk.to_case(answered.state)
+    with house.store.act(patient) as act:
+        _open(act, visit_id, mark)
+        _keep(act, house, visit_id, before, answered.state, said, answered.alerts, case)
     if talk.wants_model(answered.state):
         _follow_up(house, visit_id, answered.state)
     return answered.errors
@@ -109,9 +116,11 @@ def take_answer(house: House, visit_id: str, mark: str, step: str, values: Raw) 
 def move(house: House, visit_id: str, mark: str, way: str, step: str = "") -> None:
     """Back one page, back to one answer, or out: to a person instead of a program."""
     with house.store.act(Who(visit_id, "patient")) as act:
-        before, state = _open(act, visit_id, mark)
+        before = _open(act, visit_id, mark)
+        state = Interview.model_validate_json(before)
         if way == "out":
-            _keep(act, house, visit_id, before, talk.opt_out(state), "asks for a person instead", ())
+            out = talk.opt_out(state)
+            _keep(act, house, visit_id, before, out, "asks for a person instead", (), talk.to_case(out))
             return
         moved = talk.go_back(state) if way == "back" else talk.change_answer(state, step)
         tell(act, visit_id, before=before, interview=moved.model_dump_json())
@@ -134,13 +143,21 @@ def resume(house: House, code: str, limits: Limits) -> Begun | None:
 
 
 def _keep(
-    act: Act, house: House, visit_id: str, before: str, state: Interview, said: str, new: tuple[Alert, ...]
+    act: Act,
+    house: House,
+    visit_id: str,
+    before: str,
+    state: Interview,
+    said: str,
+    new: tuple[Alert, ...],
+    case: Case,
 ) -> None:
     """One answer: kept, alarmed where it must be, and the visit finished with the last one."""
-    case = talk.to_case(state)
     visit = tell(act, visit_id, before=before, interview=state.model_dump_json(), said=said, case=case)
     if new:
         alert(act, visit, [one.rule for one in new], max(one.acuity for one in new))
+    if visit.record is not None:
+        raise_by_rules(act, visit, case)
     if state.ended:
         review = house.settings.review
         finish(
@@ -166,12 +183,16 @@ def _follow_up(house: House, visit_id: str, state: Interview) -> None:
         return  # the patient went on meanwhile
 
 
-def _open(act: Act, visit_id: str, mark: str) -> tuple[str, Interview]:
-    visit = act.session.get_one(Visit, visit_id, with_for_update=True, populate_existing=True)
+def _open(act: Act, visit_id: str, mark: str) -> str:
+    """The interview's state, nobody else's to change until this act ends."""
+    return _read(act, act.session.get_one(Visit, visit_id, with_for_update=True, populate_existing=True), mark)
+
+
+def _read(act: Act, visit: Visit, mark: str) -> str:
     told = read_interview(act, visit)
     if told is None or _mark(told) != mark or visit.state != "intake":
         raise ConflictError("this was answered already; here is where you are now")
-    return told, Interview.model_validate_json(told)
+    return told
 
 
 def _mark(told: str) -> str:

@@ -18,7 +18,7 @@ from prescreen.store.notices import post_notice, read_notices
 from prescreen.store.queue import Waiting, Whose, count_queue, read_queue
 from prescreen.store.reviewing import list_undoable
 
-LISTED: Final = 200
+LISTED: Final = 100
 NAMES: Final = {level: level.value.capitalize() for level in Acuity}
 _TABS: Final = {"team": "Whole team", "mine": "Mine", "unassigned": "Nobody's"}
 
@@ -42,13 +42,15 @@ class Row(NamedTuple):
     held_by: str
     is_mine: bool
     decides_first: bool
+    version: int
 
 
 @queue_pages.get("/queue", name="queue")
 def show_queue(request: Request, house: At, viewer: Nurse, whose: Annotated[str, Query()] = "team") -> Response:
     """The whole page; that a list with names was opened is noted, its refreshing is not."""
+    with house.store.look(viewer.who) as look:  # a list of hundreds is read while nobody waits for the database
+        values = _list(look, house, viewer, _whose(whose))
     with house.store.act(viewer.who) as act:
-        values = _list(act, house, viewer, _whose(whose))
         act.log("queue.view", "", shown=len(values["rows"]))
     return house.render(request, "queue.html", tabs=_TABS, languages=house.settings.clinic.languages, **values)
 
@@ -56,8 +58,9 @@ def show_queue(request: Request, house: At, viewer: Nurse, whose: Annotated[str,
 @queue_pages.get("/queue/rows", name="queue-rows")
 def show_rows(request: Request, house: At, viewer: Nurse, whose: Annotated[str, Query()] = "team") -> Response:
     """The list alone, for a page that keeps itself fresh."""
-    with house.store.look(viewer.who) as act:
-        return house.render(request, "queue_rows.html", **_list(act, house, viewer, _whose(whose)))
+    with house.store.look(viewer.who) as look:
+        values = _list(look, house, viewer, _whose(whose))
+    return house.render(request, "queue_rows.html", **values)
 
 
 @queue_pages.get("/handover", name="handover")
@@ -98,9 +101,10 @@ def _handover(
     request: Request, house: House, viewer: Viewer, status: int = 200, error: str = "", body: str = ""
 ) -> Response:
     zone = house.settings.clinic.time_zone
+    with house.store.look(viewer.who) as look:
+        values = _list(look, house, viewer, "team")
+        notes = [(tell_day(note.at, zone), note) for note in read_notices(look, viewer.teams)]
     with house.store.act(viewer.who) as act:
-        values = _list(act, house, viewer, "team")
-        notes = [(tell_day(note.at, zone), note) for note in read_notices(act, viewer.teams)]
         act.log("handover.view", "", shown=len(values["rows"]))
     rows: list[Row] = values["rows"]
     groups = [
@@ -150,6 +154,7 @@ def _row(
         held_by="" if row.locked_by in (None, viewer.id) else names.get(row.locked_by or "", "a colleague"),
         is_mine=row.locked_by == viewer.id,
         decides_first=seen.decides_first,
+        version=row.version,
     )
 
 

@@ -9,15 +9,16 @@ from fastapi.responses import RedirectResponse
 from prescreen.clinic.acuity import Acuity
 from prescreen.clinic.report import Report
 from prescreen.errors import ConflictError, RefusedError
+from prescreen.service.access import may_open
 from prescreen.service.chart_page import base_report, lay_out
 from prescreen.service.clock import tell_day, tell_time, tell_wait
 from prescreen.service.edits import STATUSES, Change, apply_form, fields_of, list_changes
 from prescreen.service.house import House
 from prescreen.service.measuring import STATES, VITALS
 from prescreen.service.queue_pages import NAMES, tell_undo
-from prescreen.service.viewer import At, Form, Nurse, Posted, Viewer, on_visit
+from prescreen.service.viewer import At, Form, Nurse, Posted, Viewer, is_open_to, on_visit
 from prescreen.store.base import Act
-from prescreen.store.charts import Chart, open_chart, read_chart
+from prescreen.store.charts import Chart, open_chart, read_ahead, read_chart
 from prescreen.store.holding import release
 from prescreen.store.notices import list_colleagues
 from prescreen.store.queue import read_queue
@@ -162,11 +163,15 @@ def render_visit(
     changes: list[Change] | None = None,
 ) -> Response:
     """The chart as a page, with an error on top and the form as it was sent where both fit together."""
+    with house.store.look(viewer.who) as look:
+        if is_open_to(look, viewer, visit_id):
+            read_ahead(look, visit_id)
     with on_visit(house, viewer, visit_id) as act:
         chart = open_chart(act, visit_id)
         colleagues = [user for user in list_colleagues(act, chart.visit.team) if user.id != viewer.id]
         others = read_queue(act, viewer.teams, 20)
         undo = [told for told in tell_undo(act, house) if told["visit"] == visit_id]
+        by_glass = may_open(act, viewer.caller, chart.visit) == "glass"
     base = base_report(chart)
     fits = form is not None and form.text("seen", 64) == chart.digest
     status = 200 if error is None else (409 if isinstance(error, ConflictError) else 422)
@@ -175,6 +180,7 @@ def render_visit(
         "visit.html",
         status,
         chart=chart,
+        by_glass=by_glass,
         base=base,
         fields=_fields(chart, base, form if fits else None),
         lost=[] if fits or form is None else _lost(form),

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 
 from prescreen.clinic.acuity import Acuity
 from prescreen.config import Strict, parse_recipe, read_yaml
+from prescreen.ehr.launch import LaunchSettings
 from prescreen.errors import RecipeError
 from prescreen.service.engines import Demo, EngineSettings, RulesOnly
 from prescreen.service.identity_settings import IdentitySettings
@@ -61,6 +62,13 @@ class Web(Strict):
         return self.base_url.startswith("https://")
 
 
+class Audit(Strict):
+    """Where the log's end is noted outside the database, best on another disk, and every how many lines."""
+
+    anchor: Path | None = None
+    every: int = Field(100, ge=1)
+
+
 class Settings(Strict):
     """One clinic's service. `demo` marks every page, allows unreleased models, and plain HTTP on this machine."""
 
@@ -72,6 +80,8 @@ class Settings(Strict):
     identity: IdentitySettings = IdentitySettings()
     programs: tuple[Program, ...] = ()
     hooks: HookSettings | None = None
+    launch: LaunchSettings | None = None
+    audit: Audit = Audit()
     demo: bool = False
 
     @model_validator(mode="after")

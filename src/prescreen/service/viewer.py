@@ -65,12 +65,17 @@ class Posted:
         return int(value) if value.isascii() and value.isdigit() and len(value) < 10 else -1
 
 
-def viewer_of(caller: CurrentUser) -> Viewer:
+async def viewer_of(caller: CurrentUser) -> Viewer:
     """The nurse or physician at this page; nobody else sees one."""
     user = caller.user
     if user is None or user.role not in SIGNERS:
         raise HTTPException(404)
     return Viewer(user.id, user.name, user.role, tuple(user.teams), caller)
+
+
+async def at_house(request: Request) -> House:
+    """The house a request came to."""
+    return house_of(request)
 
 
 async def read_post(request: Request) -> Posted:
@@ -80,16 +85,21 @@ async def read_post(request: Request) -> Posted:
 
 Nurse = Annotated[Viewer, Depends(viewer_of)]
 Form = Annotated[Posted, Depends(read_post)]
-At = Annotated[House, Depends(house_of)]
+At = Annotated[House, Depends(at_house)]
+
+
+def is_open_to(act: Act, viewer: Viewer, visit_id: str) -> bool:
+    """Whether a visit is there and this person may see it."""
+    visit = act.session.get(Visit, visit_id) if VISIT_ID.fullmatch(visit_id) else None
+    return visit is not None and may_open(act, viewer.caller, visit) is not None
 
 
 @contextmanager
 def on_visit(house: House, viewer: Viewer, visit_id: str) -> Iterator[Act]:
     """An act on a visit of the person's own; 404 and a line in the log for every other, as if it were not there."""
     with house.store.act(viewer.who) as act:
-        visit = act.session.get(Visit, visit_id) if VISIT_ID.fullmatch(visit_id) else None
-        if visit is not None and may_open(act, viewer.caller, visit) is not None:
+        if is_open_to(act, viewer, visit_id):
             yield act
             return
-        act.log("visit.refused", visit.id if visit is not None else "", "refused")
+        act.log("visit.refused", visit_id if VISIT_ID.fullmatch(visit_id) else "", "refused")
     raise HTTPException(404)

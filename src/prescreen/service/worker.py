@@ -17,12 +17,13 @@ from prescreen.clinic.report import Report
 from prescreen.clinic.signed import ModelLabel
 from prescreen.ehr.channel import DeliveryError
 from prescreen.service.house import House
+from prescreen.service.sweeping import sweep
 from prescreen.store.base import Who
-from prescreen.store.drafts import TRIES, Work, finish_job, put_off, take_job
-from prescreen.store.outbox import Parcel, mark_failed, mark_sent, take_parcel
+from prescreen.store.drafts import TRIES, Work, finish_job, is_work_due, put_off, take_job
+from prescreen.store.outbox import Parcel, is_parcel_due, mark_failed, mark_sent, take_parcel
 
 LOG = logging.getLogger("prescreen.worker")
-_PAUSE_S, _FAULT_S = 0.25, 5.0
+_PAUSE_S, _FAULT_S, _SWEEP_S = 0.25, 5.0, 60.0
 
 
 class Worker:
@@ -33,7 +34,7 @@ class Worker:
         self.name = f"{socket.gethostname()[:20]}-{os.getpid()}-{secrets.token_hex(3)}"
         self.who = Who("worker", "service")
         self._stop = threading.Event()
-        jobs = [self.draft_once] * drafting + [self.send_once]
+        jobs = [self.draft_once] * drafting + [self.send_once, self.sweep_once]
         self._threads = [threading.Thread(target=self._loop, args=(job,), daemon=True) for job in jobs]
 
     def start(self) -> None:
@@ -48,6 +49,9 @@ class Worker:
 
     def draft_once(self) -> bool:
         """Draft one waiting visit; False where none waits."""
+        with self.house.store.look(self.who) as look:
+            if not is_work_due(look):
+                return False
         with self.house.store.act(self.who) as act:
             work = take_job(act, self.name)
         if work is None:
@@ -63,6 +67,9 @@ class Worker:
 
     def send_once(self) -> bool:
         """Send one signature; False where none is due."""
+        with self.house.store.look(self.who) as look:
+            if not is_parcel_due(look):
+                return False
         with self.house.store.act(self.who) as act:
             parcel = take_parcel(act, self.name)
         if parcel is None:
@@ -75,10 +82,16 @@ class Worker:
                 mark_failed(act, parcel, error, lasting=lasting)
         return True
 
+    def sweep_once(self) -> bool:
+        """One round of tidying; then a pause."""
+        sweep(self.house)
+        self._stop.wait(_SWEEP_S)
+        return True
+
     def _draft(self, work: Work) -> tuple[Report | None, ModelLabel | None]:
         """The report and who made it; None for a model's passing trouble that may be tried once more."""
         engine = self.house.engine
-        if engine is None:
+        if engine is None or self.house.label is None:
             return finalise(work.case, None, self.house.why or "drafted by rules only"), None
         drafted = engine.draft(work.case)
         late = self.house.store.clock() >= work.deadline

@@ -112,8 +112,10 @@ def restore(folder: Path, url: str) -> Manifest:
             raise InputError("there is a database here; move it away first, the journals beside it too", file=path)
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         _place(file, path)
-    with open_database(url).connect() as connection:
+    engine = open_database(url)
+    with engine.connect() as connection:
         found = _look_at(connection, manifest.revision)
+    engine.dispose()
     if (found.number, found.mac, found.rows) != (manifest.audit_number, manifest.audit_mac, manifest.rows):
         raise GuardError(f"{folder}: what was restored is not what the manifest tells; take an older backup")
     return manifest
@@ -213,10 +215,12 @@ def _try_out(folder: Path, url: str, key_folder: Path, began: datetime.datetime)
     manifest = restore(folder, url)
     upgrade(url)  # a backup may be older than the program
     store = open_store(url, key_folder, make=False)
-    verdict = verify(store)
-    with store.look(KEEPER) as act:
-        opened = _open_one(act)
-    store.close()
+    try:
+        verdict = verify(store)
+        with store.look(KEEPER) as act:
+            opened = _open_one(act)
+    finally:
+        store.close()
     return Drill(verdict, sum(manifest.rows.values()), opened, (datetime.datetime.now() - began).total_seconds())
 
 

@@ -22,19 +22,11 @@ from prescreen.errors import ConflictError
 from prescreen.store.base import Act
 from prescreen.store.drafts import read_draft
 from prescreen.store.holding import LOCK, holder
+from prescreen.store.patients import read_link
 from prescreen.store.people import User
 from prescreen.store.reviews import read_signed
 from prescreen.store.tables import Draft, Entry, Job, Outgoing, Patient, Review, Visit
-from prescreen.store.visits import (
-    LEVELS,
-    OPEN,
-    add_entry,
-    lock_visit,
-    read_case,
-    read_entries,
-    read_link,
-    read_unasked,
-)
+from prescreen.store.visits import LEVELS, OPEN, add_entry, lock_visit, read_case, read_entries, read_unasked
 
 _KEPT: Final = 64  # cases whose flags are remembered: a page is opened several times during one review
 
@@ -134,6 +126,14 @@ def read_chart(act: Act, visit: Visit) -> Chart:
         signed=None if review is None else read_signed(act, review),
         sent=review is not None and _has_left(act, review),
     )
+
+
+def read_ahead(act: Act, visit_id: str) -> None:
+    """Run the rules on a long case before the chart is opened, so that nobody waits for them while it is locked."""
+    visit = act.session.get(Visit, visit_id)
+    patient = act.session.get(Patient, visit.patient_id) if visit else None
+    if visit is not None and visit.case is not None and patient is not None and patient.sealed_key is not None:
+        find_flags(read_case(act, visit))
 
 
 @lru_cache(_KEPT)

@@ -6,13 +6,14 @@ A draft never lowers a waiting visit, however late it comes. Knows no engine.
 import datetime
 from typing import Final, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 
 from prescreen.clinic.case import Case
 from prescreen.clinic.report import Report
 from prescreen.clinic.signed import ModelLabel
 from prescreen.store.base import Act, new_id
 from prescreen.store.leases import is_due, is_free
+from prescreen.store.record import add_record
 from prescreen.store.tables import Draft, Job, Visit
 from prescreen.store.visits import lock_visit, raise_level, read_case
 
@@ -33,22 +34,20 @@ class Work(NamedTuple):
     deadline: datetime.datetime
 
 
+def is_work_due(act: Act, lease: datetime.timedelta = LEASE) -> bool:
+    """Whether `take_job` would find one: a look takes no turn from anybody."""
+    return act.session.scalar(_due(act, lease).with_only_columns(Job.id)) is not None
+
+
 def take_job(act: Act, worker: str, lease: datetime.timedelta = LEASE) -> Work | None:
     """The most urgent job that is due and nobody holds, now held by `worker`; None where there is nothing to do."""
-    query = (
-        select(Job)
-        .join(Visit, Visit.id == Job.visit_id)
-        .where(Job.state == "waiting", is_due(act, Job.due, FARTHEST), is_free(act, Job, lease))
-        .order_by(Visit.level.desc(), Job.due)
-        .limit(1)
-        .with_for_update(of=Job, skip_locked=True)
-    )
-    job = act.session.scalar(query)
+    job = act.session.scalar(_due(act, lease).with_for_update(of=Job, skip_locked=True))
     if job is None:
         return None
     visit = act.session.get_one(Visit, job.visit_id)
     job.lease, job.lease_until, job.attempts = worker, act.now + lease, job.attempts + 1
-    return Work(job.id, visit.id, job.kind, read_case(act, visit), visit.version, job.attempts, job.deadline)
+    case = add_record(act, visit, read_case(act, visit))
+    return Work(job.id, visit.id, job.kind, case, visit.version, job.attempts, job.deadline)
 
 
 def finish_job(act: Act, work: Work, worker: str, report: Report, label: ModelLabel | None) -> Draft | None:
@@ -98,3 +97,9 @@ def put_off(act: Act, job_id: str, worker: str, wait: datetime.timedelta) -> Non
 def read_draft(act: Act, visit: Visit, draft: Draft) -> Report:
     """A drafted report, opened."""
     return Report.model_validate_json(act.unseal(visit.patient_id, f"drafts|report|{draft.id}", draft.report))
+
+
+def _due(act: Act, lease: datetime.timedelta) -> Select[Job]:
+    due = (Job.state == "waiting", is_due(act, Job.due, FARTHEST), is_free(act, Job, lease))
+    query = select(Job).join(Visit, Visit.id == Job.visit_id).where(*due)
+    return query.order_by(Visit.level.desc(), Job.due).limit(1)

@@ -5,10 +5,12 @@ what the rules found and nothing of the draft.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import NamedTuple
 
 from sqlalchemy import select
+from sqlalchemy.orm import defer
 
 from prescreen.clinic.acuity import Acuity
 from prescreen.clinic.redflags import load_rules
@@ -16,10 +18,12 @@ from prescreen.clinic.report import Report
 from prescreen.store.base import Act
 from prescreen.store.charts import shown_level
 from prescreen.store.drafts import read_draft
+from prescreen.store.patients import read_link
 from prescreen.store.people import User
-from prescreen.store.queue import Waiting
+from prescreen.store.queue import SEALED, Waiting
 from prescreen.store.tables import Draft, Entry, Patient, Visit
-from prescreen.store.visits import read_link
+
+_TURNS = dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A)))  # would turn the rest of the line around
 
 
 class Glimpse(NamedTuple):
@@ -34,21 +38,17 @@ class Glimpse(NamedTuple):
 def glimpse(act: Act, rows: Sequence[Waiting]) -> dict[str, Glimpse]:
     """A glimpse of each row, by the visit's id; the person's own choices uncover the draft to them."""
     ids = [row.id for row in rows]
-    visits = {visit.id: visit for visit in act.session.scalars(select(Visit).where(Visit.id.in_(ids)))}
-    patients = [visit.patient_id for visit in visits.values()]
-    readable = {
-        patient.id
-        for patient in act.session.scalars(select(Patient).where(Patient.id.in_(patients)))
-        if patient.sealed_key is not None
-    }
+    query = select(Visit).where(Visit.id.in_(ids)).options(*(defer(column) for column in SEALED))
+    visits = {visit.id: visit for visit in act.session.scalars(query)}
+    patients = _load_patients(act, visits.values())
     wanted = [visit.draft_id for visit in visits.values() if visit.draft_id]
     drafts = {draft.id: draft for draft in act.session.scalars(select(Draft).where(Draft.id.in_(wanted)))}
-    alerts, chosen = _read_marks(act, visits, readable)
+    alerts, chosen = _read_marks(act, visits, patients)
     found = {}
     for visit in visits.values():
         draft = drafts.get(visit.draft_id or "")
         hides = visit.blind and visit.id not in chosen and (draft is None or draft.label is not None)
-        opens = visit.patient_id in readable
+        opens = patients[visit.patient_id].sealed_key is not None
         why = alerts.get(visit.id, "")
         if not why and opens and draft is not None:
             why = _reason(read_draft(act, visit, draft), hides=hides)
@@ -59,9 +59,15 @@ def glimpse(act: Act, rows: Sequence[Waiting]) -> dict[str, Glimpse]:
 
 def _reason(report: Report, *, hides: bool) -> str:
     """The heaviest rule, then what the draft says; of a hidden draft the rule alone."""
-    names = {rule.id: rule.name for rule in load_rules().rules}
+    names = rule_names()
     ruled = next((names[rule] for rule in report.rules if rule in names), "")
     return ruled if ruled or hides else next(iter(report.red_flags), report.rationale or report.summary)
+
+
+@cache
+def rule_names() -> dict[str, str]:
+    """What the rules are called, by their id."""
+    return {rule.id: rule.name for rule in load_rules().rules}
 
 
 def name_users(act: Act) -> dict[str, str]:
@@ -69,9 +75,17 @@ def name_users(act: Act) -> dict[str, str]:
     return {user.id: user.name for user in act.session.scalars(select(User))}
 
 
-def _read_marks(act: Act, visits: dict[str, Visit], readable: set[str]) -> tuple[dict[str, str], set[str]]:
+def _load_patients(act: Act, visits: Iterable[Visit]) -> dict[str, Patient]:
+    """The patients in one query; while somebody holds them, the session finds their keys without one for each."""
+    ids = [visit.patient_id for visit in visits]
+    return {patient.id: patient for patient in act.session.scalars(select(Patient).where(Patient.id.in_(ids)))}
+
+
+def _read_marks(
+    act: Act, visits: dict[str, Visit], patients: dict[str, Patient]
+) -> tuple[dict[str, str], set[str]]:
     """The heaviest rule of each visit's last alert, and the visits the person has decided on already."""
-    names = {rule.id: rule.name for rule in load_rules().rules}
+    names = rule_names()
     alerts: dict[str, str] = {}
     chosen: set[str] = set()
     query = (
@@ -82,7 +96,7 @@ def _read_marks(act: Act, visits: dict[str, Visit], readable: set[str]) -> tuple
         if entry.kind == "blind":
             if entry.actor == act.who.id:
                 chosen.add(visit.id)
-        elif visit.patient_id in readable:
+        elif patients[visit.patient_id].sealed_key is not None:
             told = json.loads(act.unseal(visit.patient_id, f"entries|body|{entry.id}", entry.body))
             alerts[visit.id] = next((names[rule] for rule in told["rules"] if rule in names), "a red flag was said")
     return alerts, chosen
@@ -90,5 +104,5 @@ def _read_marks(act: Act, visits: dict[str, Visit], readable: set[str]) -> tuple
 
 def _name(act: Act, visit: Visit) -> str:
     link = read_link(act, visit)
-    told = ", ".join(filter(None, (link.family, link.given)))
+    told = ", ".join(filter(None, (link.family, link.given))).translate(_TURNS)
     return f"{told} ({link.birth_date.year})" if told and link.birth_date else told

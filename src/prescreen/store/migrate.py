@@ -3,6 +3,8 @@
 Knows Alembic; the revisions themselves are in `migrations/`.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -41,24 +43,18 @@ def open_store(url: str, key_folder: Path, clock: Clock = now_utc, *, make: bool
 
 def upgrade(url: str, to: str = "head") -> str | None:
     """Bring the tables to a revision, by default the newest; one transaction."""
-    engine = open_database(url)
-    with engine.begin() as connection:
+    with _entered(url) as connection, connection.begin():
         _wait_alone(connection)
         command.upgrade(_config(connection), to)
-        revision = MigrationContext.configure(connection).get_current_revision()
-    engine.dispose()
-    return revision
+        return MigrationContext.configure(connection).get_current_revision()
 
 
 def downgrade(url: str, to: str) -> str | None:
     """Take the tables back to an older revision ("base" drops them all, with all they hold)."""
-    engine = open_database(url)
-    with engine.begin() as connection:
+    with _entered(url) as connection, connection.begin():
         _wait_alone(connection)
         command.downgrade(_config(connection), to)
-        revision = MigrationContext.configure(connection).get_current_revision()
-    engine.dispose()
-    return revision
+        return MigrationContext.configure(connection).get_current_revision()
 
 
 def check(url: str) -> str:
@@ -75,12 +71,10 @@ def check(url: str) -> str:
 
 def find_revision(url: str) -> str | None:
     """The revision of the tables, None where there are none; GuardError where other tables stand."""
-    engine = open_database(url)
-    with engine.connect() as connection:
-        connection = connection.execution_options(reads_only=True)
+    with _entered(url) as opened:
+        connection = opened.execution_options(reads_only=True)
         revision = MigrationContext.configure(connection).get_current_revision()
         strange = revision is None and set(inspect(connection).get_table_names()) - {"alembic_version"}
-    engine.dispose()
     if strange:
         raise GuardError("the database holds tables of something else; name an empty database")
     return revision
@@ -95,11 +89,19 @@ def newest_revision() -> str:
 
 def _is_unsealed(url: str) -> bool:
     """Whether no key was ever used here: only then may keys be drawn."""
+    with _entered(url) as connection:
+        return not connection.scalar(select(func.count()).select_from(AuditHead))
+
+
+@contextmanager
+def _entered(url: str) -> Iterator[Connection]:
+    """A connection of its own, whose engine ends with it."""
     engine = open_database(url)
-    with engine.connect() as connection:
-        sealed = connection.scalar(select(func.count()).select_from(AuditHead))
-    engine.dispose()
-    return not sealed
+    try:
+        with engine.connect() as connection:
+            yield connection
+    finally:
+        engine.dispose()
 
 
 def _seal_new(store: Store) -> None:

@@ -16,8 +16,7 @@ def use_once(act: Act, kind: str, text: str, ends: datetime.datetime) -> bool:
     else:
         from sqlalchemy.dialects.sqlite import insert  # type: ignore[assignment]
     row = insert(SeenToken).values(look=act.keys.look(f"once|{kind}", text).hex(), ends=ends)
-    done = cast("CursorResult[Any]", act.session.execute(row.on_conflict_do_nothing()))
-    return done.rowcount == 1
+    return act.session.scalar(row.on_conflict_do_nothing().returning(SeenToken.look)) is not None
 
 
 def sweep_once(act: Act) -> int:

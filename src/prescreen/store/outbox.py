@@ -7,7 +7,7 @@ import datetime
 from collections.abc import Collection
 from typing import Final, NamedTuple
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import Select, exists, func, select
 from sqlalchemy.orm import aliased
 
 from prescreen.clinic.signed import SignedVisit
@@ -32,28 +32,14 @@ class Parcel(NamedTuple):
     attempts: int
 
 
+def is_parcel_due(act: Act, lease: datetime.timedelta = LEASE) -> bool:
+    """Whether `take_parcel` would find one: a look takes no turn from anybody."""
+    return act.session.scalar(_due(act, lease).with_only_columns(Outgoing.id)) is not None
+
+
 def take_parcel(act: Act, worker: str, lease: datetime.timedelta = LEASE) -> Parcel | None:
     """The oldest row that is due and nobody holds; a correction waits until what it corrects has left."""
-    earlier = aliased(Outgoing)
-    held_back = exists().where(
-        Review.id == Outgoing.review_id,
-        earlier.review_id == Review.corrects,
-        earlier.channel == Outgoing.channel,
-        earlier.state == "waiting",
-    )
-    query = (
-        select(Outgoing)
-        .where(
-            ~held_back,
-            Outgoing.state == "waiting",
-            is_due(act, Outgoing.due, FARTHEST),
-            is_free(act, Outgoing, lease),
-        )
-        .order_by(Outgoing.due)
-        .limit(1)
-        .with_for_update(skip_locked=True)
-    )
-    row = act.session.scalar(query)
+    row = act.session.scalar(_due(act, lease).with_for_update(skip_locked=True))
     if row is None:
         return None
     row.lease, row.lease_until, row.attempts = worker, act.now + lease, row.attempts + 1
@@ -96,6 +82,39 @@ def send_again(act: Act, row_id: str) -> None:
         act.log("record.again", row.review_id, channel=row.channel)
 
 
+class Sent(NamedTuple):
+    """A row as reconciliation sees it."""
+
+    row_id: str
+    signature: str
+    channel: str
+    state: str
+
+
+def list_since(act: Act, since: datetime.datetime) -> list[Sent]:
+    """All rows of signatures since a moment, but those taken back."""
+    query = select(Outgoing).join(Review, Review.id == Outgoing.review_id)
+    query = query.where(Review.at >= since, Outgoing.state != "cancelled").order_by(Review.at)
+    return [Sent(row.id, row.review_id, row.channel, row.state) for row in act.session.scalars(query)]
+
+
+def settle(act: Act, row_id: str, receipt: str) -> None:
+    """The record turned out to hold it."""
+    row: Outgoing = act.lock(Outgoing, row_id)
+    if row.state in ("waiting", "dead"):
+        row.state, row.receipt, row.sent, row.error = "sent", receipt, act.now, ""
+        row.lease = row.lease_until = None
+        act.log("record.settled", row.review_id, channel=row.channel, receipt=receipt)
+
+
+def report_lost(act: Act, row_id: str) -> None:
+    """The record does not hold what it had taken: a person must see it."""
+    row: Outgoing = act.lock(Outgoing, row_id)
+    if row.state == "sent":
+        row.state, row.error = "dead", "the record does not hold it any more"
+        act.log("record.lost", row.review_id, "failed", channel=row.channel)
+
+
 def list_rows(act: Act, states: Collection[str], limit: int = 200) -> list[Outgoing]:
     """Rows in these states, those given up first; they name no patient."""
     query = select(Outgoing).where(Outgoing.state.in_(states)).order_by(Outgoing.state, Outgoing.due).limit(limit)
@@ -106,3 +125,24 @@ def count_states(act: Act) -> dict[str, int]:
     """How many rows there are in each state."""
     query = select(Outgoing.state, func.count()).group_by(Outgoing.state)
     return {state: count for state, count in act.session.execute(query)}
+
+
+def _due(act: Act, lease: datetime.timedelta) -> Select[Outgoing]:
+    earlier = aliased(Outgoing)
+    held_back = exists().where(
+        Review.id == Outgoing.review_id,
+        earlier.review_id == Review.corrects,
+        earlier.channel == Outgoing.channel,
+        earlier.state == "waiting",
+    )
+    return (
+        select(Outgoing)
+        .where(
+            ~held_back,
+            Outgoing.state == "waiting",
+            is_due(act, Outgoing.due, FARTHEST),
+            is_free(act, Outgoing, lease),
+        )
+        .order_by(Outgoing.due)
+        .limit(1)
+    )

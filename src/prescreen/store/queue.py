@@ -8,14 +8,16 @@ from collections.abc import Collection
 from typing import Literal, NamedTuple
 
 from sqlalchemy import ColumnElement, and_, func, or_, select, true
+from sqlalchemy.orm import defer
 
 from prescreen.clinic.acuity import Acuity
 from prescreen.store.base import Act
 from prescreen.store.holding import holder
-from prescreen.store.tables import Patient, Review, Visit
+from prescreen.store.tables import Entry, Patient, Review, Visit
 from prescreen.store.visits import LEVELS
 
 _UNKNOWN = Acuity.HIGH.rank
+SEALED = (Visit.interview, Visit.case, Visit.unasked, Visit.record)
 Whose = Literal["team", "mine", "unassigned"]
 
 
@@ -35,6 +37,7 @@ class Waiting(NamedTuple):
     assigned_to: str | None
     escalated: datetime.datetime | None
     locked_by: str | None
+    version: int
 
 
 def read_queue(act: Act, teams: Collection[str], limit: int = 200, whose: Whose = "team") -> list[Waiting]:
@@ -45,6 +48,7 @@ def read_queue(act: Act, teams: Collection[str], limit: int = 200, whose: Whose 
         .where(Visit.team.in_(teams), _is_task(), _is_of(act, whose))
         .order_by(func.coalesce(Visit.level, _UNKNOWN).desc(), since, Visit.id)
         .limit(limit)
+        .options(*(defer(column) for column in SEALED))
     )
     return [_line(act, visit) for visit in act.session.scalars(query)]
 
@@ -60,6 +64,13 @@ def _is_of(act: Act, whose: Whose) -> ColumnElement[bool]:
     if whose == "mine":
         return or_(Visit.assigned_to == act.who.id, Visit.locked_by == act.who.id)
     return Visit.assigned_to.is_(None) if whose == "unassigned" else true()
+
+
+def find_left(act: Act, before: datetime.datetime) -> list[Visit]:
+    """Interviews that have said something, and nothing more since `before`."""
+    last = select(func.max(Entry.at)).where(Entry.visit_id == Visit.id).scalar_subquery()
+    query = select(Visit).where(Visit.state == "intake", Visit.case.is_not(None), last < before)
+    return list(act.session.scalars(query.order_by(Visit.opened).limit(100)))
 
 
 def find_newest(act: Act, reference: str) -> Visit | None:
@@ -97,4 +108,5 @@ def _line(act: Act, visit: Visit) -> Waiting:
         assigned_to=visit.assigned_to,
         escalated=visit.escalated,
         locked_by=holder(visit, act.now),
+        version=visit.version,
     )

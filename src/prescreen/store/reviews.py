@@ -18,9 +18,10 @@ from prescreen.errors import ConflictError, RefusedError
 from prescreen.store.base import Act, new_id
 from prescreen.store.drafts import read_draft
 from prescreen.store.holding import LOCK, SIGNERS, check_hold
+from prescreen.store.patients import read_link
 from prescreen.store.people import User
 from prescreen.store.tables import Draft, Outgoing, Patient, Review, Visit
-from prescreen.store.visits import LEVELS, lock_visit, read_case, read_link
+from prescreen.store.visits import LEVELS, lock_visit, read_case
 
 REASONS: Final = (
     "seen in person",

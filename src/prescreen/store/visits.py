@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import func, select
-from sqlalchemy.exc import IntegrityError
 
 from prescreen.clinic.acuity import Acuity
 from prescreen.clinic.case import Case, Turn
@@ -18,7 +17,9 @@ from prescreen.clinic.redflags import check_rules, rule_acuity
 from prescreen.clinic.signed import PatientLink
 from prescreen.errors import ConflictError
 from prescreen.store.base import Act, new_id
-from prescreen.store.tables import Entry, Job, Patient, Visit
+from prescreen.store.patients import meet_patient
+from prescreen.store.record import add_record
+from prescreen.store.tables import Entry, Job, Visit
 
 OPEN = ("intake", "waiting", "asked")  # states in which a visit is somebody's task
 LEVELS = list(Acuity)  # a level is stored as its rank
@@ -35,7 +36,7 @@ def open_visit(
 ) -> Visit:
     """A new visit; a patient the record knows (by reference or identifier) is met again, anyone else is new."""
     link = link or PatientLink()
-    patient = _meet_patient(act, link)
+    patient = meet_patient(act, link)
     patient.training = training
     visit = Visit(
         id=new_id(),
@@ -118,14 +119,19 @@ def answer_nurse(act: Act, visit_id: str, answer: str, draft_by: datetime.timede
     return visit
 
 
+def raise_by_rules(act: Act, visit: Visit, case: Case) -> None:
+    """Raise the visit where a rule fires on what is told together with what the record knows."""
+    hits = check_rules(add_record(act, visit, case))
+    level = rule_acuity(hits)
+    if level is not None and (visit.level_rules is None or level.rank > visit.level_rules):
+        alert(act, visit, [hit.rule.id for hit in hits], level)
+
+
 def take_facts(act: Act, visit: Visit, case: Case, kind: str, said: str, draft_by: datetime.timedelta) -> None:
     """Something new is known of a waiting visit: kept, read by the rules at once, drafted anew."""
     keep_case(act, visit, case)
     add_entry(act, visit, kind, said)
-    hits = check_rules(case)
-    level = rule_acuity(hits)
-    if level is not None and (visit.level_rules is None or level.rank > visit.level_rules):
-        alert(act, visit, [hit.rule.id for hit in hits], level)
+    raise_by_rules(act, visit, case)
     request_draft(act, visit, draft_by)
 
 
@@ -137,12 +143,6 @@ def request_draft(act: Act, visit: Visit, draft_by: datetime.timedelta) -> None:
     act.session.add(
         Job(id=new_id(), visit_id=visit.id, kind="draft", state="waiting", due=act.now, deadline=act.now + draft_by)
     )
-
-
-def set_record(act: Act, visit: Visit, history: str) -> None:
-    """Keep what the record knows of the patient, as JSON."""
-    visit.record = act.seal(visit.patient_id, f"visits|record|{visit.id}", history)
-    act.log("visit.record", visit.id)
 
 
 def raise_level(visit: Visit, level: Acuity, *, of_rules: bool = False) -> None:
@@ -180,21 +180,6 @@ def read_interview(act: Act, visit: Visit) -> str | None:
     return act.unseal(visit.patient_id, f"visits|interview|{visit.id}", visit.interview)
 
 
-def read_link(act: Act, visit: Visit) -> PatientLink:
-    """Who the patient is."""
-    patient = act.session.get_one(Patient, visit.patient_id)
-    if patient.link is None:
-        return PatientLink()
-    return PatientLink.model_validate_json(act.unseal(patient.id, f"patients|link|{patient.id}", patient.link))
-
-
-def write_link(act: Act, visit: Visit, link: PatientLink) -> None:
-    """Correct who the patient is; what the record calls them becomes findable."""
-    patient = act.session.get_one(Patient, visit.patient_id)
-    patient.link = act.seal(patient.id, f"patients|link|{patient.id}", link.model_dump_json())
-    act.log("patient.link", visit.id)
-
-
 def add_entry(act: Act, visit: Visit, kind: str, body: str) -> Entry:
     """Append to what was said and done; the visit must be locked by this act."""
     last = act.session.scalar(select(func.max(Entry.number)).where(Entry.visit_id == visit.id))
@@ -223,31 +208,3 @@ def read_unasked(act: Act, visit: Visit) -> list[str]:
         return []
     told: list[Any] = json.loads(act.unseal(visit.patient_id, f"visits|unasked|{visit.id}", visit.unasked))
     return [str(item) for item in told]
-
-
-def _meet_patient(act: Act, link: PatientLink) -> Patient:
-    known = link.reference or (link.identifier and f"{link.identifier_system}|{link.identifier}")
-    look = act.keys.look("patient", known) if known else None
-    if found := _find_patient(act, look):
-        return found
-    patient_id = new_id()
-    version, sealed = act.keys.draw(patient_id)
-    patient = Patient(id=patient_id, look=look, key_version=version, sealed_key=sealed, created=act.now)
-    try:
-        with act.session.begin_nested():
-            act.session.add(patient)
-    except IntegrityError:  # another visit of the same person was opened in this moment
-        found = _find_patient(act, look)
-        if found is None:
-            raise
-        return found
-    patient.link = act.seal(patient.id, f"patients|link|{patient.id}", link.model_dump_json())
-    return patient
-
-
-def _find_patient(act: Act, look: bytes | None) -> Patient | None:
-    """Locked, so that nobody destroys the key while a visit is opened under it."""
-    if look is None:
-        return None
-    query = select(Patient).where(Patient.look == look, Patient.sealed_key.is_not(None))
-    return act.session.scalar(query.with_for_update())

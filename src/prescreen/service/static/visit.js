@@ -44,6 +44,27 @@
     link.addEventListener("click", (event) => { event.preventDefault(); mark.scrollIntoView({ block: "center" }); light(true); });
   }
 
+  // What the queue knows by now: this visit has changed, or a new emergency waits while somebody reads here.
+  const fresh = one("#fresh");
+  let urgent = null;
+  const look = async () => {
+    if (document.hidden) return;
+    try {
+      const answer = await fetch("/queue/rows", { redirect: "error", cache: "no-store", signal: AbortSignal.timeout(8_000) });
+      if (!answer.ok) return;
+      const rows = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("rows");
+      const own = rows.querySelector(`#line-${fresh.dataset.visit}`), now = rows.dataset.urgent.split(" ").filter(Boolean);
+      const added = urgent === null ? [] : now.filter((id) => !urgent.has(id) && id !== fresh.dataset.visit);
+      const said = [
+        own && own.dataset.version !== fresh.dataset.version ? "Something new came in on this visit: open it again before you sign." : "",
+        added.length ? "A new emergency is in the queue." : "",
+      ].filter(Boolean).join(" ");
+      if (said && fresh.textContent !== said) { fresh.textContent = said; fresh.hidden = false; }
+      urgent = urgent ?? new Set(now);
+    } catch { /* the queue says when the connection is lost; signing is checked by the service */ }
+  };
+  if (fresh) { look(); setInterval(look, 15_000); }
+
   for (const field of document.querySelectorAll("textarea")) {
     field.addEventListener("input", () => field.classList.toggle("touched", field.value !== field.defaultValue));
   }

@@ -1,0 +1,59 @@
+"""By the clock: a phone put down loses nobody, and a model that was away comes back."""
+
+from pathlib import Path
+
+import pytest
+
+from prescreen.clinic.acuity import Acuity
+from prescreen.service import patient_door, patient_pages
+from prescreen.service.sweeping import sweep
+from prescreen.service.worker import Worker
+from prescreen.store.queue import read_queue
+from prescreen.store.visits import read_unasked
+from service.front import hidden, make_client, make_house
+from service.test_patient_pages import answer_on, begin, only_visit
+from store.desk import NURSE, StoppedClock
+
+
+@pytest.fixture
+def house(tmp_path: Path):
+    house = make_house(tmp_path)
+    yield house
+    house.store.close()
+
+
+def test_an_interview_left_half_way_becomes_a_nurses_task(house) -> None:
+    with make_client(house, patient_door.make_router(), patient_pages.make_router()) as phone:
+        begin(phone)
+        page = phone.get("/p/step").text
+        while hidden(page, "step") != "screen":
+            page = answer_on(phone, page)
+    clock = house.store.clock
+    assert isinstance(clock, StoppedClock)
+    clock.pass_by(minutes=40)
+    assert sweep(house) == 0
+    clock.pass_by(minutes=10)
+    assert sweep(house) == 1
+    visit = only_visit(house)
+    assert visit.state == "waiting" and visit.level is not None and visit.level >= Acuity.HIGH.rank
+    with house.store.look(NURSE) as act:
+        assert [line.id for line in read_queue(act, ["clinic"])] == [visit.id]
+        assert read_unasked(act, visit)[0] == "The patient left before the end."
+    assert sweep(house) == 0
+
+
+def test_by_rules_alone_a_draft_is_there_at_once(house) -> None:
+    with make_client(house, patient_door.make_router(), patient_pages.make_router()) as phone:
+        begin(phone)
+        page = phone.get("/p/step").text
+        while 'name="step"' in page:
+            page = answer_on(phone, page)
+    assert Worker(house).draft_once()
+    assert only_visit(house).draft_id is not None
+
+
+def test_a_model_that_was_away_is_tried_again(house) -> None:
+    tried = []
+    house.try_model = lambda: tried.append(1)
+    sweep(house)
+    assert tried == [1]
