@@ -79,7 +79,10 @@ def test_no_secret_value_and_no_secret_in_the_environment(manifests: list[Manife
     assert secrets and all(value == "" for secret in secrets.values() for value in secret["data"].values())
     assert all("stringData" not in secret for secret in secrets.values())
     kept = {name: set(secret["data"]) for name, secret in secrets.items()}
-    assert kept == {"prescreen": {"clinic-1.key", "audit.key", "sign.key", "pgpass"}, "postgres": {"postgres_password"}}
+    assert kept == {
+        "prescreen": {"clinic-1.key", "audit.key", "sign.key", "pgpass"},
+        "postgres": {"postgres_password"},
+    }
     for name, template in templates(manifests):
         for container in containers(template):
             assert "envFrom" not in container, name

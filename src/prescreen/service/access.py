@@ -4,7 +4,7 @@ What is refused answers as if it were not there, and leaves a line. Knows no pag
 """
 
 import re
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Final, Literal, NamedTuple
 
 from fastapi import Depends, HTTPException, Request
 
@@ -16,7 +16,7 @@ from prescreen.store.people import User
 from prescreen.store.tables import Visit
 
 How = Literal["team", "assigned", "own", "glass"]
-_ID = re.compile(r"[0-9a-f]{32}")
+VISIT_ID: Final = re.compile(r"[0-9a-f]{32}")
 
 
 class Opened(NamedTuple):
@@ -42,7 +42,7 @@ def may_open(act: Act, caller: Caller, visit: Visit) -> How | None:
 
 def find_opened(store: Store, caller: Caller, visit_id: str) -> Opened | None:
     """The visit, where this caller may open it; a refusal leaves a line whether the visit exists or not."""
-    known = _ID.fullmatch(visit_id) is not None
+    known = VISIT_ID.fullmatch(visit_id) is not None
     with store.look(caller.who) as look:
         visit = look.session.get(Visit, visit_id) if known else None
         how = may_open(look, caller, visit) if visit is not None else None

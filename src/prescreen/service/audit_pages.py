@@ -3,7 +3,7 @@
 import re
 from typing import Annotated
 
-from fastapi import APIRouter, Form, Request
+from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import RedirectResponse
 from starlette.responses import Response
 
@@ -14,6 +14,7 @@ from prescreen.store.glass import look_at, read_grants
 from prescreen.store.glimpse import name_users
 
 PAGE = 100
+Before = Annotated[int, Query(ge=0, lt=2**62)]
 _ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -27,7 +28,9 @@ def make_router() -> APIRouter:
     return router
 
 
-def show_log(request: Request, caller: CurrentUser, before: int = 0, action: str = "", actor: str = "") -> Response:
+def show_log(
+    request: Request, caller: CurrentUser, before: Before = 0, action: str = "", actor: str = ""
+) -> Response:
     """The newest lines first; opening the log is a line as well."""
     wished = action[:64], actor[:64]
     with store_of(request).act(caller.who) as act:

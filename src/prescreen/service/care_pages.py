@@ -78,7 +78,7 @@ def correct(request: Request, visit_id: str, house: At, viewer: Nurse, form: For
 @care_pages.post("/invitations", name="visit-invite")
 def invite_patient(request: Request, house: At, viewer: Nurse, form: Form) -> Response:
     """Make an invitation: a link and its picture, shown this once."""
-    team, language = form.text("team", 64) or viewer.teams[0], form.text("language", 20)
+    team, language = form.text("team", 64) or next(iter(viewer.teams), ""), form.text("language", 20)
     if team not in viewer.teams or language not in house.settings.clinic.languages:
         return show_message(request, 422, "Choose one of your teams and one of the clinic's languages.")
     with house.store.act(viewer.who) as act:

@@ -1,9 +1,13 @@
-"""The embedded record over HTTP: FHIR R4 for programs with a token; a physician may read. Knows no resource."""
+"""The embedded record over HTTP: FHIR R4 for programs with a token; a physician of all teams may read.
+
+Knows no resource.
+"""
 
 from fastapi import APIRouter, HTTPException, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
+from prescreen.ehr.metadata import KINDS
 from prescreen.service.house import house_of
 from prescreen.service.identity import AnyCaller
 
@@ -26,15 +30,17 @@ async def answer(request: Request, caller: AnyCaller, path: str = "") -> Respons
         raise HTTPException(404)
     if request.method != "GET" and caller.role != "service":
         raise HTTPException(403)
+    if caller.user is not None and not set(house.settings.clinic.teams) <= set(caller.user.teams):
+        raise HTTPException(403)  # the record knows no teams: who is not in all of them opens a visit by its glass
     desk, body = house.desk, await request.body()
     headers = {name: value for name, value in request.headers.items() if name.startswith("if-")}
 
     def serve() -> Response:
         reply = desk.handle(request.method, path, request.url.query, headers, body)
         with house.store.act(caller.who) as act:
-            kind = path.split("/")[0][:40]
+            kind = path.split("/")[0]
             outcome = "done" if reply.status < 400 else "refused"
-            act.log(f"fhir.{request.method.lower()}", "", outcome, kind=kind if kind.isalpha() else "")
+            act.log(f"fhir.{request.method.lower()}", "", outcome, kind=kind if kind in KINDS else "")
         kept = {name: value for name, value in reply.headers.items() if name.lower() in _KEPT}
         return Response(reply.body, reply.status, kept)
 

@@ -8,7 +8,7 @@ import datetime
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
 from fastapi import Depends, HTTPException, Request
 
@@ -63,11 +63,12 @@ class Caller:
 
 
 async def read_token(request: Request) -> str:
-    """The form token a request brings, of the header or of the form."""
+    """The form token a request brings, of the header or of the form. A program brings none, and its body is its
+    handler's to read, whatever the program calls it."""
     told = request.headers.get(cookies.HEADER, "")
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     forms = ("application/x-www-form-urlencoded", "multipart/form-data")
-    if told or request.method in cookies.SAFE or kind not in forms:
+    if told or request.method in cookies.SAFE or kind not in forms or "authorization" in request.headers:
         return told
     value = (await request.form()).get(cookies.FIELD, "")
     return value if isinstance(value, str) else ""
@@ -157,10 +158,18 @@ def log_refusal(request: Request, who: Who, action: str, thing: str) -> None:
 
 def safe_next(told: str) -> str:
     """Where to go on within this service; "" for anything that could lead out of it."""
-    parts = urlsplit(told) if told.isprintable() and "\\" not in told else None
+    parts = split_address(told) if told.isprintable() and "\\" not in told else None
     if parts is None or parts.scheme or parts.netloc or not told.startswith("/") or told.startswith("//"):
         return ""
     return told[:512]
+
+
+def split_address(told: str) -> SplitResult | None:
+    """The parts of an address somebody sent, None where it is none."""
+    try:
+        return urlsplit(told)
+    except ValueError:
+        return None
 
 
 def move(request: Request, where: str) -> HTTPException:
@@ -180,8 +189,8 @@ def turn_away(request: Request, doors: Doors, allowed: frozenset[str]) -> HTTPEx
     if allowed == {"patient"}:
         return move(request, str(request.app.url_path_for("start")) + "?why=ended")
     here = request.headers.get("hx-current-url", "") if is_htmx else str(request.url)
-    parts = urlsplit(here)
-    back = safe_next(parts.path + (f"?{parts.query}" if parts.query else ""))
+    parts = split_address(here)
+    back = safe_next(parts.path + (f"?{parts.query}" if parts.query else "")) if parts else ""
     told = f"?next={quote(back, safe='')}" if back and (is_htmx or request.method == "GET") else ""
     if cookies.read_cookie(request, cookies.STAFF, plain=doors.plain):
         told += ("&" if told else "?") + "why=ended"

@@ -17,7 +17,7 @@ from prescreen.service.identity import Csrf, CurrentPatient, doors_of, limits_of
 from prescreen.service.patient_frame import known, make_page, place_of, preferred, visit_of
 from prescreen.store.passes import show_code
 from prescreen.store.sessions import Begun, end_session
-from prescreen.store.throttle import CODE, enter, forgive, network_of
+from prescreen.store.throttle import CODE, enter, give_back, network_of
 
 MINUTES, NAME = 8, 80  # how long it takes, told to patients; characters
 
@@ -69,6 +69,8 @@ def begin(
         return _welcome(request, csrf, language, invite[:40], problem="consent.must_agree")
     if not invite and not house.settings.web.walk_in:
         return _welcome(request, csrf, language, problem="start.invited_only")
+    if invite and _count_try(request):
+        return _welcome(request, csrf, language, invite[:40], problem="error.code")
     begun, code = patient_flow.begin_visit(
         house,
         language,
@@ -77,6 +79,8 @@ def begin(
         training=training == "yes",
         invite=invite[:40],
     )
+    if invite:
+        _take_off(request)
     page = make_page(request, "patient/code.html", language, begun.session.csrf, code=show_code(code), first=True)
     return _with_session(request, page, begun)
 
@@ -89,15 +93,12 @@ def show_resume(request: Request, csrf: Csrf, problem: str = "") -> Response:
 
 def resume(request: Request, code: Annotated[str, Form()] = "") -> Response:
     """Go on with a code; guesses are slowed down by address."""
-    store, house = store_of(request), house_of(request)
-    address = network_of(request.client.host if request.client else "")
-    with store.act(patient_flow.DOOR) as act:
-        wait = enter(act, (CODE, address))
-    begun = None if wait else patient_flow.resume(house, code[:40], limits_of(doors_of(request).settings)[1])
+    waits = _count_try(request)
+    limits = limits_of(doors_of(request).settings)[1]
+    begun = None if waits else patient_flow.resume(house_of(request), code[:40], limits)
     if begun is None:
         return RedirectResponse("/p/resume?problem=1", 303)
-    with store.act(patient_flow.DOOR) as act:
-        forgive(act, CODE, address)
+    _take_off(request)
     return _with_session(request, RedirectResponse("/p/step", 303), begun)
 
 
@@ -173,6 +174,22 @@ def _welcome(request: Request, csrf: Csrf, language: str, invite: str = "", prob
         minutes=MINUTES,
     )
     return csrf.put(page)
+
+
+def _count_try(request: Request) -> bool:
+    """Count a code somebody typed against their address; whether they have to wait."""
+    with store_of(request).act(patient_flow.DOOR) as act:
+        return enter(act, (CODE, _address(request))) is not None
+
+
+def _take_off(request: Request) -> None:
+    """A right code counts as no try: a clinic's patients share an address."""
+    with store_of(request).act(patient_flow.DOOR) as act:
+        give_back(act, CODE, _address(request))
+
+
+def _address(request: Request) -> str:
+    return network_of(request.client.host if request.client else "")
 
 
 def _with_session(request: Request, response: Response, begun: Begun) -> Response:

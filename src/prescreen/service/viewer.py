@@ -13,7 +13,7 @@ from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 
 from prescreen.errors import RefusedError
-from prescreen.service.access import may_open
+from prescreen.service.access import VISIT_ID, may_open
 from prescreen.service.house import House, house_of
 from prescreen.service.identity import Caller, CurrentUser
 from prescreen.store.base import Act, Who
@@ -90,14 +90,16 @@ At = Annotated[House, Depends(at_house)]
 
 def is_open_to(act: Act, viewer: Viewer, visit_id: str) -> bool:
     """Whether a visit is there and this person may see it."""
-    visit = act.session.get(Visit, visit_id)
+    visit = act.session.get(Visit, visit_id) if VISIT_ID.fullmatch(visit_id) else None
     return visit is not None and may_open(act, viewer.caller, visit) is not None
 
 
 @contextmanager
 def on_visit(house: House, viewer: Viewer, visit_id: str) -> Iterator[Act]:
-    """An act on a visit of the person's own; 404 for every other, as if it were not there."""
+    """An act on a visit of the person's own; 404 and a line in the log for every other, as if it were not there."""
     with house.store.act(viewer.who) as act:
-        if not is_open_to(act, viewer, visit_id):
-            raise HTTPException(404)
-        yield act
+        if is_open_to(act, viewer, visit_id):
+            yield act
+            return
+        act.log("visit.refused", visit_id if VISIT_ID.fullmatch(visit_id) else "", "refused")
+    raise HTTPException(404)

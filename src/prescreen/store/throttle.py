@@ -64,6 +64,13 @@ def forgive(act: Act, limit: Limit, text: str) -> None:
     act.session.execute(delete(Attempt).where(Attempt.look == _look(act, limit, text)))
 
 
+def give_back(act: Act, limit: Limit, text: str) -> None:
+    """Take one try off again: it was right. Others of the same caller still count."""
+    row = act.session.get(Attempt, _look(act, limit, text), with_for_update=True, populate_existing=True)
+    if row is not None and row.count:
+        row.count -= 1
+
+
 def sweep_attempts(act: Act, older: datetime.timedelta = datetime.timedelta(days=2)) -> int:
     """Drop what was forgotten long ago."""
     old = list(act.session.scalars(select(Attempt).where(Attempt.since < act.now - older)))
