@@ -25,7 +25,7 @@ from prescreen.data.voices import read_voices
 from prescreen.evals.bank import bank_cases
 from prescreen.evals.glossary import GLOSSARY
 from prescreen.pipeline import load_stage
-from prescreen.service.roles import ROUTES
+from prescreen.service.door.roles import ROUTES
 from prescreen.service.settings import Settings
 
 DOCS = Path(__file__).parent
@@ -149,7 +149,9 @@ class Group(NamedTuple):
     given: BaseModel | None
 
 
-def list_groups(cls: type[BaseModel] = Settings, place: str = "", given: BaseModel | None = None) -> Iterator[Group]:
+def list_groups(
+    cls: type[BaseModel] = Settings, place: str = "", given: BaseModel | None = None
+) -> Iterator[Group]:
     """Every group of serve.yaml, the outermost first; of kinds that exclude each other, each by itself."""
     yield Group(place, cls, given)
     for name, field in cls.model_fields.items():
@@ -167,11 +169,19 @@ def list_settings(group: Group) -> Iterator[Key]:
         default = getattr(group.given, name) if group.given else field.get_default(call_default_factory=True)
         inner = inner_groups(field.annotation)
         shown = "required" if default is PydanticUndefined else show(default)
-        kind = type_name(field.annotation) if not inner else "list" if get_origin(field.annotation) is tuple else "group"
+        kind = (
+            type_name(field.annotation)
+            if not inner
+            else "list"
+            if get_origin(field.annotation) is tuple
+            else "group"
+        )
         meaning = field.description or comments.get(name, "")
         if inner and not meaning:
             meaning = " / ".join(inspect.getdoc(each).split("\n")[0].split(". ")[0].rstrip(".") for each in inner)
-        yield Key(name, kind, ("see below" if inner and shown != "none" and shown != "required" else shown), meaning)
+        yield Key(
+            name, kind, ("see below" if inner and shown != "none" and shown != "required" else shown), meaning
+        )
 
 
 def render_settings() -> str:
@@ -193,7 +203,7 @@ def render_settings() -> str:
 
 
 def render_roles() -> str:
-    """Each role with the routes of `service/roles.py`."""
+    """Each role with the routes of `service/door/roles.py`."""
     who: dict[str, list[str]] = {}
     for route, roles in ROUTES.items():
         for role in roles:

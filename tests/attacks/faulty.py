@@ -12,7 +12,7 @@ def main(folder: Path, data: Path, port: int, log: Path) -> None:
     """Serve; an answer with the words of the fault makes the service fail with the answer in its message."""
     import sqlalchemy  # noqa: F401
 
-    from prescreen.service import patient_flow
+    from prescreen.service.patient import flow as patient_flow
     from prescreen.service.running import run_service
 
     for name in ("sqlalchemy", "uvicorn", "httpx2", "asyncio"):  # the first of them hushes itself when imported

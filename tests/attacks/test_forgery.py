@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from attacks.citadel import PASSWORD, Browser, Citadel, Route, fill, hidden, unsafe
 from attacks.interview import walk
-from prescreen.service.roles import roles_of
+from prescreen.service.door.roles import roles_of
 from prescreen.store.accounts import change_user, disable_user, reset_user
 from prescreen.store.base import Who
 from prescreen.store.tables import Visit

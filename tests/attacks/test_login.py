@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import func, select
 
 from attacks.citadel import PASSWORD, Citadel, hidden
-from prescreen.service.identity import safe_next
+from prescreen.service.door.identity import safe_next
 from prescreen.store import sign_in as door
 from prescreen.store.accounts import reset_user, set_totp
 from prescreen.store.base import Who

@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from attacks.citadel import FORMS, PEOPLE, TOKEN, Browser, Citadel, Route, fill, routes, unsafe
 from attacks.interview import walk
-from prescreen.service.roles import roles_of
+from prescreen.service.door.roles import roles_of
 from prescreen.store.accounts import disable_user
 from prescreen.store.base import Who
 from prescreen.store.people import AuditLine, User

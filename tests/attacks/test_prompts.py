@@ -21,8 +21,8 @@ from prescreen.intake import interview as talk
 from prescreen.intake.state import Settings
 from prescreen.model.engine import Completion, Progress
 from prescreen.model.harmony import Message
-from prescreen.service.calling import ThreadCaller
-from prescreen.service.guarding import GuardedEngine, GuardSettings
+from prescreen.service.engine.calling import ThreadCaller
+from prescreen.service.engine.guarding import GuardedEngine, GuardSettings
 from prescreen.store.base import Who
 from prescreen.store.drafts import read_draft
 from prescreen.store.tables import Draft, Visit

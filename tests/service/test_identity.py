@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from prescreen.errors import GuardError
-from prescreen.service.identity import guard, safe_next
-from prescreen.service.identity_settings import IdentitySettings, OidcSettings, check_plain
-from prescreen.service.roles import ANYONE, ROUTES, SIGNERS, check_routes
+from prescreen.service.door.identity import guard, safe_next
+from prescreen.service.door.identity_settings import IdentitySettings, OidcSettings, check_plain
+from prescreen.service.door.roles import ANYONE, ROUTES, SIGNERS, check_routes
 from prescreen.store.base import Who
 from prescreen.store.glass import break_glass, look_at, read_grants
 from prescreen.store.holding import assign
@@ -282,8 +282,8 @@ def test_a_visit_given_to_somebody_opens_and_a_team_lost_closes(desk: Desk) -> N
 
 
 def test_a_patient_has_one_visit(desk: Desk) -> None:
-    from prescreen.service.access import find_opened
-    from prescreen.service.identity import Caller
+    from prescreen.service.door.access import find_opened
+    from prescreen.service.door.identity import Caller
 
     mine, other = make_waiting(desk.store), make_waiting(desk.store)
     caller = Caller(Who(mine.id, "patient"), visit_id=mine.id)
