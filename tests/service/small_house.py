@@ -41,7 +41,8 @@ class House:
         )
 
     def render(self, request: Request, name: str, **values: Any) -> Response:
-        return HTMLResponse(self.pages.get_template(name).render(url_for=request.url_for, **values))
+        known = {"url_for": request.url_for, "clinic": {"name": "Harbour Clinic"}}
+        return HTMLResponse(self.pages.get_template(name).render(**known, **values))
 
 
 class Desk(NamedTuple):

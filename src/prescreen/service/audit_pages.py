@@ -11,6 +11,7 @@ from prescreen.service.house import house_of
 from prescreen.service.identity import CurrentUser, store_of
 from prescreen.store.extract import read_page, read_visit
 from prescreen.store.glass import look_at, read_grants
+from prescreen.store.glimpse import name_users
 
 PAGE = 100
 Before = Annotated[int, Query(ge=0, lt=2**62)]
@@ -33,11 +34,12 @@ def show_log(
     """The newest lines first; opening the log is a line as well."""
     wished = action[:64], actor[:64]
     with store_of(request).act(caller.who) as act:
+        names = name_users(act)
         lines = read_page(act, before=before, action=wished[0], actor=wished[1], limit=PAGE)
         act.log("audit.read")
     more = lines[-1].number if len(lines) == PAGE else 0
     return house_of(request).render(
-        request, "audit/log.html", lines=lines, more=more, action=wished[0], actor=wished[1], visit=""
+        request, "audit/log.html", lines=lines, names=names, more=more, action=wished[0], actor=wished[1], visit=""
     )
 
 
@@ -45,10 +47,11 @@ def show_visit(request: Request, caller: CurrentUser, visit_id: str) -> Response
     """All that was done with one visit."""
     known = visit_id if _ID.fullmatch(visit_id) else ""
     with store_of(request).act(caller.who) as act:
+        names = name_users(act)
         lines = read_visit(act, known)
         act.log("audit.read", known)
     return house_of(request).render(
-        request, "audit/log.html", lines=lines, more=0, action="", actor="", visit=known
+        request, "audit/log.html", lines=lines, names=names, more=0, action="", actor="", visit=known
     )
 
 

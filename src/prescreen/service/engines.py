@@ -33,7 +33,7 @@ DEMO = "demo, unreleased"
 class RulesOnly(Strict):
     """No model at all."""
 
-    kind: Literal["rules"] = "rules"
+    kind: Literal["rules"] = "rules"  # no model; every page of the queue says so
 
 
 class Released(Strict):
@@ -42,21 +42,21 @@ class Released(Strict):
     Each process holds the whole model; with two or more, a patient's question never waits for a draft to end.
     """
 
-    kind: Literal["release"] = "release"
-    releases: Path = Path("releases")
-    processes: Annotated[int, Field(ge=1)] = 1
-    threads: int = 0
-    start_s: float = 600.0
+    kind: Literal["release"] = "release"  # the promoted model, in processes beside the service
+    releases: Path = Path("releases")  # the folder `prescreen promote` writes
+    processes: Annotated[int, Field(ge=1)] = 1  # each holds the whole model; with two no question waits for a draft
+    threads: int = 0  # of each process; 0 leaves it to torch
+    start_s: float = 600.0  # how long loading may take before the process is taken for hung
 
 
 class Demo(Strict):
     """A model that nothing released, for invented patients: `twin`, a model folder or a training run."""
 
-    kind: Literal["demo"] = "demo"
-    model: str = "twin"
-    processes: Annotated[int, Field(ge=1)] = 2
-    threads: int = 1
-    start_s: float = 600.0
+    kind: Literal["demo"] = "demo"  # a model nothing released, for invented patients
+    model: str = "twin"  # `twin`, a model folder or a training run
+    processes: Annotated[int, Field(ge=1)] = 2  # each holds the whole model
+    threads: int = 1  # of each process
+    start_s: float = 600.0  # how long loading may take
 
 
 class Endpoint(Strict):
@@ -66,15 +66,15 @@ class Endpoint(Strict):
     does not list the model under the release's own name (`served_name`).
     """
 
-    kind: Literal["endpoint"] = "endpoint"
-    url: str
-    model: str
-    effort: str = ""
-    timeout_s: float = 60.0
-    at_once: int = 4
-    releases: Path = Path("releases")
-    released: str = ""
-    demo: bool = False
+    kind: Literal["endpoint"] = "endpoint"  # a server that speaks the OpenAI protocol
+    url: str  # e.g. http://127.0.0.1:8000/v1; its key stands in PRESCREEN_API_KEY
+    model: str  # as the server lists it
+    effort: str = ""  # reasoning effort asked for; empty asks for none
+    timeout_s: float = 60.0  # of one call
+    at_once: int = 4  # calls at the same time
+    releases: Path = Path("releases")  # the folder `prescreen promote` writes
+    released: str = ""  # the verdict (SHA-256) a person confirms this server to serve
+    demo: bool = False  # anything, for invented patients
 
 
 EngineSettings = Annotated[RulesOnly | Released | Demo | Endpoint, Field(discriminator="kind")]

@@ -17,21 +17,21 @@ Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256
 class OidcSettings(Strict):
     """An identity provider. Who has several mapped roles gets the first in the order of `roles`."""
 
-    issuer: str
-    client_id: str
+    issuer: str  # of the provider, https; its own description is read from there
+    client_id: str  # as the provider registered us; its return address is `base_url` and /oidc/back
     client_secret_file: Path | None = None  # without it the client is public and PKCE alone protects the code
     base_url: str  # where browsers reach this service, e.g. https://triage.clinic.example
-    scopes: tuple[str, ...] = ("openid", "profile")
-    algorithms: tuple[Algorithm, ...] = ("RS256", "PS256", "ES256")
+    scopes: tuple[str, ...] = ("openid", "profile")  # what is asked for
+    algorithms: tuple[Algorithm, ...] = ("RS256", "PS256", "ES256")  # accepted signatures of an identity token
     role_claim: str = "roles"  # dots go down: realm_access.roles
     roles: dict[str, Role]  # value of the claim -> role here
-    team_claim: str = ""
+    team_claim: str = ""  # the claim that names teams; empty takes none from it
     teams: dict[str, str] = {}  # value of the claim -> team here
-    default_teams: tuple[str, ...] = ()
-    reference_claim: str = "fhirUser"
+    default_teams: tuple[str, ...] = ()  # for who has none by the claim
+    reference_claim: str = "fhirUser"  # who the person is in the record
     require_acr: tuple[str, ...] = ()  # one of these, where any is named
     require_amr: tuple[str, ...] = ()  # one of these, e.g. mfa, otp, hwk
-    timeout_s: float = Field(default=5.0, gt=0, le=30)
+    timeout_s: float = Field(default=5.0, gt=0, le=30)  # of one call to the provider
 
     @field_validator("issuer", "base_url")
     @classmethod
@@ -43,13 +43,13 @@ class OidcSettings(Strict):
 class IdentitySettings(Strict):
     """How people sign in and for how long."""
 
-    local_users: bool = True
+    local_users: bool = True  # accounts kept here, with a password
     totp_for: tuple[Role, ...] = ("nurse", "physician", "admin", "auditor")  # must set up an authenticator app
-    staff_idle_min: float = Field(default=15, gt=0, le=60)
-    staff_day_h: float = Field(default=12, gt=0, le=24)
-    patient_idle_min: float = Field(default=30, gt=0, le=120)
-    patient_day_h: float = Field(default=24, gt=0, le=72)
-    plain_http: bool = False  # for a demo on loopback only
+    staff_idle_min: float = Field(default=15, gt=0, le=60)  # rest after which staff sign in again
+    staff_day_h: float = Field(default=12, gt=0, le=24)  # after which they do in any case
+    patient_idle_min: float = Field(default=30, gt=0, le=120)  # rest after which a patient shows their code again
+    patient_day_h: float = Field(default=24, gt=0, le=72)  # after which they do in any case
+    plain_http: bool = False  # set by the service itself, from `web.base_url`
     oidc: OidcSettings | None = None
 
     @model_validator(mode="after")

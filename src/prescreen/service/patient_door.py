@@ -143,7 +143,7 @@ def take_name(
             caller.csrf,
             422,
             link=link,
-            born=_born(link),
+            born={"day": day[:2], "month": month[:2], "year": year[:4]},
             problem=told,
         )
     patient_flow.give_name(house, visit_of(caller), link)

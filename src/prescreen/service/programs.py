@@ -29,15 +29,15 @@ _SHORTEST = 32  # characters of a token
 class Program(Strict):
     """A program that may use the FHIR endpoint; `token_file` holds its token of 32 characters or more."""
 
-    name: str = Field(pattern=r"^[a-z0-9-]{1,40}$")
-    token_file: Path
+    name: str = Field(pattern=r"^[a-z0-9-]{1,40}$")  # as the audit log names it
+    token_file: Path  # its token, 32 characters or more, for the service's user alone (0600)
 
 
 class HookSettings(Strict):
     """The record systems that may ask for cards: each issuer with the file of its public keys (JWKS)."""
 
-    issuers: dict[str, Path]
-    fhir_server: str | None = None
+    issuers: dict[str, Path]  # each issuer, and the file of its public keys (JWKS)
+    fhir_server: str | None = None  # the only FHIR server a call may name; none believes every issuer
 
 
 def open_programs(programs: tuple[Program, ...]) -> Bearer:

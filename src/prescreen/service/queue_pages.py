@@ -13,7 +13,7 @@ from prescreen.service.clock import Wait, tell_day, tell_time, tell_wait
 from prescreen.service.house import House
 from prescreen.service.viewer import At, Form, Nurse, Viewer
 from prescreen.store.base import Act
-from prescreen.store.glimpse import Glimpse, glimpse, name_users
+from prescreen.store.glimpse import Glimpse, glimpse, name_users, tell_name
 from prescreen.store.notices import post_notice, read_notices
 from prescreen.store.queue import Waiting, Whose, count_queue, read_queue
 from prescreen.store.reviewing import list_undoable
@@ -89,6 +89,7 @@ def tell_undo(act: Act, house: House) -> list[dict[str, Any]]:
     return [
         {
             "visit": review.visit_id,
+            "name": tell_name(act, review.visit_id) or "Name not given",
             "level": list(Acuity)[review.level].value,
             "until": tell_time(review.undo_until, zone, seconds=True),
             "seconds": max(0, int((review.undo_until - act.now).total_seconds())),

@@ -37,6 +37,7 @@ HEADERS: Final = (
     ("permissions-policy", "camera=(), microphone=(), geolocation=()"),
     ("cache-control", "no-store"),
 )
+INNER: Final = ("/live", "/ready")  # asked from inside by any address; they tell nothing of anybody
 _TOO_LONG: Final = (413, "That is too long to be sent at once.")
 _NO_FORM: Final = (415, "No form of ours sends that.")
 _HOST: Final = re.compile(r"([a-z0-9.-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
@@ -93,7 +94,8 @@ class Shell:
         headers = scope["headers"]
         hosts = [value for name, value in headers if name == b"host"]
         host = _HOST.fullmatch(hosts[0].decode("latin-1").lower()) if len(hosts) == 1 else None
-        if host is None or host[1].strip("[]") not in self.web.hosts:
+        is_ours = host is not None and host[1].strip("[]") in self.web.hosts
+        if not is_ours and scope["path"] not in INNER:
             return 421, "This service is not reached by that name."
         for name, value in headers:
             if name == b"content-length" and not self._fits(value):

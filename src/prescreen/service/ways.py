@@ -29,51 +29,51 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,40}$")]
 class EmbeddedWay(Strict):
     """The FHIR endpoint of this service itself, over its own store."""
 
-    kind: Literal["embedded"] = "embedded"
-    name: Name = "record"
+    kind: Literal["embedded"] = "embedded"  # prescreen's own store, read by programs below /fhir
+    name: Name = "record"  # as the outbox shows it; keep it, for deliveries on their way carry it
 
 
 class SmartKey(Strict):
     """Who we are to the record's token server (SMART Backend Services); `key_file` holds the private key as PEM."""
 
-    client_id: str
-    kid: str
-    key_file: Path
-    algorithm: Literal["RS384", "ES384"] = "RS384"
-    scopes: tuple[str, ...] = ("system/*.cruds",)
+    client_id: str  # as the record system registered us
+    kid: str  # the key's id in the key set registered there
+    key_file: Path  # the private key as PEM, for the service's user alone (0600)
+    algorithm: Literal["RS384", "ES384"] = "RS384"  # how assertions are signed
+    scopes: tuple[str, ...] = ("system/*.cruds",)  # what the record system has granted
 
 
 class FhirWay(Strict):
     """An R4 server of the clinic. `ca` is a file of its certificate authority, where that is the clinic's own."""
 
-    kind: Literal["fhir"]
-    name: Name = "record"
-    base_url: str
+    kind: Literal["fhir"]  # an R4 server of the clinic
+    name: Name = "record"  # as the outbox shows it; keep it
+    base_url: str  # of the server, https
     smart: SmartKey | None = None
-    ca: Path | None = None
-    timeout_s: float = Field(20.0, gt=0, le=120)
+    ca: Path | None = None  # the clinic's own certificate authority, as PEM
+    timeout_s: float = Field(20.0, gt=0, le=120)  # of one call
 
 
 class MllpWay(Strict):
     """An interface engine that takes HL7 v2."""
 
-    kind: Literal["mllp"]
-    name: Name = "interface"
-    host: str
-    port: int = Field(ge=1, le=65535)
-    message: Literal["MDM", "ORU"] = "MDM"
+    kind: Literal["mllp"]  # an interface engine that takes HL7 v2.5.1
+    name: Name = "interface"  # as the outbox shows it; keep it
+    host: str  # of the engine
+    port: int = Field(ge=1, le=65535)  # of the engine
+    message: Literal["MDM", "ORU"] = "MDM"  # a document, or results with vital signs as values
     route: Route = Route()
-    ca: Path | None = None
-    allow_plain: bool = False
+    ca: Path | None = None  # the receiver's certificate authority, as PEM; with it TLS is spoken
+    allow_plain: bool = False  # send to another machine without TLS, where the network itself is closed
 
 
 class DropWay(Strict):
     """A folder from which something else takes the files."""
 
-    kind: Literal["drop"]
-    name: Name = "folder"
-    folder: Path
-    format: Literal["fhir", "mdm", "oru"] = "fhir"
+    kind: Literal["drop"]  # a folder that something else empties
+    name: Name = "folder"  # as the outbox shows it; keep it
+    folder: Path  # it must be there and belong to the service's user
+    format: Literal["fhir", "mdm", "oru"] = "fhir"  # what each file holds: .json, or .hl7
 
 
 Way = Annotated[EmbeddedWay | FhirWay | MllpWay | DropWay, Field(discriminator="kind")]

@@ -57,6 +57,13 @@ def glimpse(act: Act, rows: Sequence[Waiting]) -> dict[str, Glimpse]:
     return found
 
 
+def tell_name(act: Act, visit_id: str) -> str:
+    """Who the patient of one visit is; empty where no name was given."""
+    visit = act.session.get_one(Visit, visit_id)
+    patient = act.session.get_one(Patient, visit.patient_id)
+    return _name(act, visit) if patient.sealed_key is not None else "data destroyed"
+
+
 def _reason(report: Report, *, hides: bool) -> str:
     """The heaviest rule, then what the draft says; of a hidden draft the rule alone."""
     names = rule_names()
