@@ -231,7 +231,7 @@ def test_programs_come_by_their_own_token_and_only_where_they_may(tmp_path: Path
     assert program.get("/fhir-read", headers=good).status_code == 200
     assert program.post("/fhir-read", headers=good).status_code == 200
     assert program.get("/fhir-read", headers={**good, "Authorization": "Bearer bad"}).status_code == 401
-    for path in ("/queue", "/hooks", "/audit", "/users", "/patient-step"):
+    for path in ("/queue", "/hooks-call", "/audit", "/users", "/patient-step"):
         assert program.get(path, headers=good).status_code in (401, 303), path
 
 
