@@ -25,7 +25,7 @@ from prescreen.data.voices import read_voices
 from prescreen.evals.bank import bank_cases
 from prescreen.evals.glossary import GLOSSARY
 from prescreen.pipeline import load_stage
-from prescreen.service.roles import ROUTES
+from prescreen.service.door.roles import ROUTES
 from prescreen.service.settings import Settings
 
 DOCS = Path(__file__).parent
@@ -203,7 +203,7 @@ def render_settings() -> str:
 
 
 def render_roles() -> str:
-    """Each role with the routes of `service/roles.py`."""
+    """Each role with the routes of `service/door/roles.py`."""
     who: dict[str, list[str]] = {}
     for route, roles in ROUTES.items():
         for role in roles:

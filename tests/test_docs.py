@@ -96,7 +96,7 @@ def test_every_setting_of_the_service_has_a_meaning(generate: ModuleType) -> Non
 
 
 def test_every_role_is_described_with_its_routes() -> None:
-    from prescreen.service.roles import ROUTES
+    from prescreen.service.door.roles import ROUTES
 
     page = (DOCS / "service.md").read_text()
     assert [route for route in ROUTES if f"`{route}`" not in page] == []

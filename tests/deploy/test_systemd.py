@@ -149,7 +149,7 @@ if libc.prctl(38, 1, 0, 0, 0) or libc.prctl(22, 2, ctypes.byref(told), 0, 0): ra
 try: os.setpriority(os.PRIO_PROCESS, 0, 5)
 except PermissionError: pass
 else: raise SystemExit(4)
-from prescreen.service.host import Host
+from prescreen.service.engine.host import Host
 host = Host({{"kind": "model", "where": "twin", "threads": 2}}, "twin", start_s=120)
 fault = host.start()
 print(fault or open(f"/proc/{{host.pid}}/status").read().split("Threads:")[1].split()[0])

@@ -236,7 +236,7 @@ def test_read_back_shows_every_answer_and_lets_each_be_changed() -> None:
     assert set(rows) == {given.step for given in state.given}
     assert rows["complaint"].answer == "I would like my ears looked at, they are full of wax"
     assert rows["screen"].answer == "None of these" and "29" in rows["about"].answer
-    assert rows["measures"].answer == "Temperature: 37.2\n°C"
+    assert rows["measures"].answer == "Temperature: 37.2 °C"
     for step in rows:
         again = change_answer(state, step)
         page = next_step(again)

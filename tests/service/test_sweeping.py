@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from prescreen.clinic.acuity import Acuity
-from prescreen.service import patient_door, patient_pages
+from prescreen.service.patient import entry as patient_door
+from prescreen.service.patient import pages as patient_pages
 from prescreen.service.settings import Audit
 from prescreen.service.sweeping import sweep
 from prescreen.service.worker import Worker

@@ -4,6 +4,7 @@ No proxy, no redirect, bounded answers, TLS unless the address is this machine. 
 """
 
 import json
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from ipaddress import ip_address
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 FHIR_JSON = "application/fhir+json"
 PASSING = frozenset({408, 429, 500, 502, 503, 504})
 MAX_BYTES = 8 * 1024 * 1024
+SLOWEST = 3  # times the time-out between two pieces that a whole answer may take
 
 
 class Reply(NamedTuple):
@@ -115,15 +117,19 @@ def fetch(client: "Client", method: str, url: str, *, most: int = MAX_BYTES, **c
 
     try:
         with client.stream(method, url, **content) as response:
-            return Reply(response.status_code, dict(response.headers), _read_bounded(response, most))
+            until = time.monotonic() + SLOWEST * (client.timeout.read or 0.0)
+            return Reply(response.status_code, dict(response.headers), _read_bounded(response, most, until))
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:
         raise DeliveryError(f"the record system does not answer ({type(error).__name__})", lasting=False) from None
 
 
-def _read_bounded(response: "Response", most: int) -> bytes:
+def _read_bounded(response: "Response", most: int, until: float) -> bytes:
+    """A server that sends a byte now and then must not hold up all that waits behind it."""
     body = bytearray()
     for chunk in response.iter_bytes():
         body += chunk
+        if time.monotonic() > until:
+            raise DeliveryError("the record system answers too slowly", lasting=False)
         if len(body) > most:
             raise DeliveryError(f"the record system's answer is longer than {most} bytes", lasting=True)
     return bytes(body)

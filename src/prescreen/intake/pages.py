@@ -139,18 +139,25 @@ def _unit(name: str) -> str:
 
 def _answer(state: Interview, given: Given) -> str:
     """One answer as the patient gave it."""
-    chosen, told = choices_of(given.step), []
+    chosen = choices_of(given.step)
+    told: list[str] = []
     for field in _fields(state, given.step):
         values = given.values.get(field.name, ())
-        if not values or (field.name == "age_unit" and not given.values.get("age")):
+        if not values:
             continue
-        if field.name.endswith("_unit") and given.step == "measures" and not given.values.get(field.name[:-5]):
+        if field.name.endswith("_unit") and given.values.get(field.name[:-5]) and told:
+            told[-1] += f" {next(option.label for option in field.options if option.value == values[0])}"
+            continue
+        if field.name.endswith("_unit"):
+            continue
+        if field.name.endswith("_none"):
+            told.append(f"{say(state.language, _label(given.step, field.name[:-5]))}: {field.label}")
             continue
         if field.name in chosen:
             labels = {option.value: option.label for option in field.options}
             words = "; ".join(labels[v] for v in values)
         else:
             words = ", ".join(values) + (f" {field.unit}" if field.unit else "")
-        alone = field.name in _REQUIRED or field.name in ("age_unit",) or field.name.endswith("_unit")
+        alone = field.name in _REQUIRED
         told.append(words if alone else f"{field.label}: {words}")
     return "\n".join(told) or say(state.language, "review.nothing")

@@ -12,8 +12,9 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.exceptions import HTTPException
 
 from prescreen.errors import ConflictError, PrescreenError, RefusedError, StoreError
+from prescreen.service.door.identity import Doors, guard
 from prescreen.service.house import House, house_of
-from prescreen.service.identity import Doors, guard
+from prescreen.service.patient.outage import show_outage
 from prescreen.service.shell import Shell
 from prescreen.service.worker import Worker
 from prescreen.store.base import Who
@@ -25,8 +26,6 @@ _SAID: Final = {
     405: "That cannot be done here.",
     422: "That could not be read; go back and try again.",
 }
-
-_CALM: Final = "Wait a moment and try again; nothing was lost. In an emergency do not wait: call for help."
 
 plain = APIRouter()
 
@@ -103,9 +102,7 @@ def _show_error(request: Request, error: Exception) -> Response:
         case RefusedError():
             return show_message(request, 422, str(error))
         case StoreError():  # full, locked or away: nothing was half done, and it passes
-            response = show_message(request, 503, f"This cannot be kept just now. {_CALM}")
-            response.headers["retry-after"] = "20"
-            return response
+            return show_outage(request, error)
     raise error
 
 

@@ -3,6 +3,7 @@
 import datetime
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,20 +19,34 @@ from prescreen.service.settings import Settings
 from prescreen.store.base import Store
 
 if TYPE_CHECKING:
-    from prescreen.service.guarding import GuardedEngine
+    from prescreen.service.engine.guarding import GuardedEngine
 
 TEMPLATES = Path(__file__).with_name("templates")
 
 
 def make_environment() -> Environment:
     """Jinja with everything escaped; a name a page forgot to give is an error, not an empty string."""
-    return Environment(
+    made = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        auto_reload=False,
     )
+    made.filters["language"] = name_language
+    return made
+
+
+@cache
+def name_language(code: str) -> str:
+    """A language as English calls it; its code where nobody knows it."""
+    from babel.core import Locale, UnknownLocaleError
+
+    try:
+        return Locale.parse(code, sep="-").get_display_name("en") or code
+    except (ValueError, UnknownLocaleError):
+        return code
 
 
 @dataclass

@@ -9,10 +9,10 @@ from prescreen.clinic.acuity import Acuity
 from prescreen.config import Strict, parse_recipe, read_yaml
 from prescreen.ehr.launch import LaunchSettings
 from prescreen.errors import RecipeError
-from prescreen.service.engines import Demo, EngineSettings, RulesOnly
-from prescreen.service.identity_settings import IdentitySettings
-from prescreen.service.programs import HookSettings, Program
-from prescreen.service.ways import EmbeddedWay, Way
+from prescreen.service.door.identity_settings import IdentitySettings
+from prescreen.service.door.programs import HookSettings, Program
+from prescreen.service.engine.engines import Demo, EngineSettings, RulesOnly
+from prescreen.service.record.ways import EmbeddedWay, Way
 
 NAME: Final = "serve.yaml"
 

@@ -8,8 +8,8 @@ from typing import Final
 
 from prescreen.intake import interview as talk
 from prescreen.intake.state import Interview
+from prescreen.service.door.identity import limits_of
 from prescreen.service.house import House
-from prescreen.service.identity import limits_of
 from prescreen.store.anchors import take_checkpoint
 from prescreen.store.base import Who
 from prescreen.store.once import sweep_once

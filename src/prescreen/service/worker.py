@@ -19,8 +19,8 @@ from prescreen.ehr.channel import DeliveryError
 from prescreen.service.house import House
 from prescreen.service.sweeping import sweep
 from prescreen.store.base import Who
-from prescreen.store.drafts import TRIES, Work, finish_job, put_off, take_job
-from prescreen.store.outbox import Parcel, mark_failed, mark_sent, take_parcel
+from prescreen.store.drafts import TRIES, Work, finish_job, is_work_due, put_off, take_job
+from prescreen.store.outbox import Parcel, is_parcel_due, mark_failed, mark_sent, take_parcel
 
 LOG = logging.getLogger("prescreen.worker")
 _PAUSE_S, _FAULT_S, _SWEEP_S = 0.25, 5.0, 60.0
@@ -49,6 +49,9 @@ class Worker:
 
     def draft_once(self) -> bool:
         """Draft one waiting visit; False where none waits."""
+        with self.house.store.look(self.who) as look:
+            if not is_work_due(look):
+                return False
         with self.house.store.act(self.who) as act:
             work = take_job(act, self.name)
         if work is None:
@@ -64,6 +67,9 @@ class Worker:
 
     def send_once(self) -> bool:
         """Send one signature; False where none is due."""
+        with self.house.store.look(self.who) as look:
+            if not is_parcel_due(look):
+                return False
         with self.house.store.act(self.who) as act:
             parcel = take_parcel(act, self.name)
         if parcel is None:

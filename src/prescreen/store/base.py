@@ -8,7 +8,7 @@ import json
 import os
 import secrets
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +20,7 @@ from prescreen.store.faults import say_faults
 from prescreen.store.keys import Keys, seal, unseal
 from prescreen.store.people import AuditHead, AuditLine
 from prescreen.store.tables import Base, Patient
+from prescreen.store.turns import Turns
 
 Clock = Callable[[], datetime.datetime]
 GENESIS = "0" * 64
@@ -124,12 +125,13 @@ class Store:
     def __init__(self, url: str, keys: Keys, clock: Clock = now_utc) -> None:
         self.url, self.keys, self.clock = url, keys, clock
         self.engine = open_database(url)
+        self.turns = Turns(WAIT_S) if url.startswith("sqlite") else None
 
     @contextmanager
     def act(self, who: Who) -> Iterator[Act]:
         """A transaction that may change things: all of it and its audit lines, or nothing."""
-        with say_faults(), Session(self.engine, expire_on_commit=False) as session, session.begin():
-            session.connection()  # SQLite waits here for its turn: the act's time is that of its turn
+        with self._turn(), say_faults(), Session(self.engine, expire_on_commit=False) as session, session.begin():
+            session.connection()  # SQLite waits here for other processes: the act's time is that of its turn
             act = Act(session, self.keys, self.clock(), who)
             yield act
             act.write_lines()
@@ -149,6 +151,10 @@ class Store:
     def close(self) -> None:
         self.engine.dispose()
 
+    def _turn(self) -> AbstractContextManager[None]:
+        """SQLite: the one turn of this process; a server orders its writers itself."""
+        return self.turns.take() if self.turns is not None else nullcontext()
+
 
 def open_database(url: str) -> Engine:
     """An engine for SQLite or PostgreSQL; SQLite waits for other writers instead of failing."""
@@ -156,7 +162,7 @@ def open_database(url: str) -> Engine:
         return create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=20, hide_parameters=True)
     make_private(url)
     connect = {"timeout": WAIT_S, "check_same_thread": False}
-    engine = create_engine(url, connect_args=connect, hide_parameters=True)
+    engine = create_engine(url, connect_args=connect, pool_size=20, max_overflow=40, hide_parameters=True)
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: Any) -> None:

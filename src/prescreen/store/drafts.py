@@ -6,7 +6,7 @@ A draft never lowers a waiting visit, however late it comes. Knows no engine.
 import datetime
 from typing import Final, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 
 from prescreen.clinic.case import Case
 from prescreen.clinic.report import Report
@@ -34,17 +34,14 @@ class Work(NamedTuple):
     deadline: datetime.datetime
 
 
+def is_work_due(act: Act, lease: datetime.timedelta = LEASE) -> bool:
+    """Whether `take_job` would find one: a look takes no turn from anybody."""
+    return act.session.scalar(_due(act, lease).with_only_columns(Job.id)) is not None
+
+
 def take_job(act: Act, worker: str, lease: datetime.timedelta = LEASE) -> Work | None:
     """The most urgent job that is due and nobody holds, now held by `worker`; None where there is nothing to do."""
-    query = (
-        select(Job)
-        .join(Visit, Visit.id == Job.visit_id)
-        .where(Job.state == "waiting", is_due(act, Job.due, FARTHEST), is_free(act, Job, lease))
-        .order_by(Visit.level.desc(), Job.due)
-        .limit(1)
-        .with_for_update(of=Job, skip_locked=True)
-    )
-    job = act.session.scalar(query)
+    job = act.session.scalar(_due(act, lease).with_for_update(of=Job, skip_locked=True))
     if job is None:
         return None
     visit = act.session.get_one(Visit, job.visit_id)
@@ -100,3 +97,9 @@ def put_off(act: Act, job_id: str, worker: str, wait: datetime.timedelta) -> Non
 def read_draft(act: Act, visit: Visit, draft: Draft) -> Report:
     """A drafted report, opened."""
     return Report.model_validate_json(act.unseal(visit.patient_id, f"drafts|report|{draft.id}", draft.report))
+
+
+def _due(act: Act, lease: datetime.timedelta) -> Select[Job]:
+    due = (Job.state == "waiting", is_due(act, Job.due, FARTHEST), is_free(act, Job, lease))
+    query = select(Job).join(Visit, Visit.id == Job.visit_id).where(*due)
+    return query.order_by(Visit.level.desc(), Job.due).limit(1)

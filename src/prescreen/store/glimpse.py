@@ -10,6 +10,7 @@ from functools import cache
 from typing import NamedTuple
 
 from sqlalchemy import select
+from sqlalchemy.orm import defer
 
 from prescreen.clinic.acuity import Acuity
 from prescreen.clinic.redflags import load_rules
@@ -19,7 +20,7 @@ from prescreen.store.charts import shown_level
 from prescreen.store.drafts import read_draft
 from prescreen.store.patients import read_link
 from prescreen.store.people import User
-from prescreen.store.queue import Waiting
+from prescreen.store.queue import SEALED, Waiting
 from prescreen.store.tables import Draft, Entry, Patient, Visit
 
 _TURNS = dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A)))  # would turn the rest of the line around
@@ -37,7 +38,8 @@ class Glimpse(NamedTuple):
 def glimpse(act: Act, rows: Sequence[Waiting]) -> dict[str, Glimpse]:
     """A glimpse of each row, by the visit's id; the person's own choices uncover the draft to them."""
     ids = [row.id for row in rows]
-    visits = {visit.id: visit for visit in act.session.scalars(select(Visit).where(Visit.id.in_(ids)))}
+    query = select(Visit).where(Visit.id.in_(ids)).options(*(defer(column) for column in SEALED))
+    visits = {visit.id: visit for visit in act.session.scalars(query)}
     patients = _load_patients(act, visits.values())
     wanted = [visit.draft_id for visit in visits.values() if visit.draft_id]
     drafts = {draft.id: draft for draft in act.session.scalars(select(Draft).where(Draft.id.in_(wanted)))}
@@ -53,6 +55,13 @@ def glimpse(act: Act, rows: Sequence[Waiting]) -> dict[str, Glimpse]:
         name = _name(act, visit) if opens else "data destroyed"
         found[visit.id] = Glimpse(name, shown_level(visit, hides=hides), why, hides)
     return found
+
+
+def tell_name(act: Act, visit_id: str) -> str:
+    """Who the patient of one visit is; empty where no name was given."""
+    visit = act.session.get_one(Visit, visit_id)
+    patient = act.session.get_one(Patient, visit.patient_id)
+    return _name(act, visit) if patient.sealed_key is not None else "data destroyed"
 
 
 def _reason(report: Report, *, hides: bool) -> str:

@@ -7,7 +7,7 @@ import datetime
 from collections.abc import Collection
 from typing import Final, NamedTuple
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import Select, exists, func, select
 from sqlalchemy.orm import aliased
 
 from prescreen.clinic.signed import SignedVisit
@@ -32,28 +32,14 @@ class Parcel(NamedTuple):
     attempts: int
 
 
+def is_parcel_due(act: Act, lease: datetime.timedelta = LEASE) -> bool:
+    """Whether `take_parcel` would find one: a look takes no turn from anybody."""
+    return act.session.scalar(_due(act, lease).with_only_columns(Outgoing.id)) is not None
+
+
 def take_parcel(act: Act, worker: str, lease: datetime.timedelta = LEASE) -> Parcel | None:
     """The oldest row that is due and nobody holds; a correction waits until what it corrects has left."""
-    earlier = aliased(Outgoing)
-    held_back = exists().where(
-        Review.id == Outgoing.review_id,
-        earlier.review_id == Review.corrects,
-        earlier.channel == Outgoing.channel,
-        earlier.state == "waiting",
-    )
-    query = (
-        select(Outgoing)
-        .where(
-            ~held_back,
-            Outgoing.state == "waiting",
-            is_due(act, Outgoing.due, FARTHEST),
-            is_free(act, Outgoing, lease),
-        )
-        .order_by(Outgoing.due)
-        .limit(1)
-        .with_for_update(skip_locked=True)
-    )
-    row = act.session.scalar(query)
+    row = act.session.scalar(_due(act, lease).with_for_update(skip_locked=True))
     if row is None:
         return None
     row.lease, row.lease_until, row.attempts = worker, act.now + lease, row.attempts + 1
@@ -139,3 +125,24 @@ def count_states(act: Act) -> dict[str, int]:
     """How many rows there are in each state."""
     query = select(Outgoing.state, func.count()).group_by(Outgoing.state)
     return {state: count for state, count in act.session.execute(query)}
+
+
+def _due(act: Act, lease: datetime.timedelta) -> Select[Outgoing]:
+    earlier = aliased(Outgoing)
+    held_back = exists().where(
+        Review.id == Outgoing.review_id,
+        earlier.review_id == Review.corrects,
+        earlier.channel == Outgoing.channel,
+        earlier.state == "waiting",
+    )
+    return (
+        select(Outgoing)
+        .where(
+            ~held_back,
+            Outgoing.state == "waiting",
+            is_due(act, Outgoing.due, FARTHEST),
+            is_free(act, Outgoing, lease),
+        )
+        .order_by(Outgoing.due)
+        .limit(1)
+    )

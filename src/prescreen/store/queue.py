@@ -8,6 +8,7 @@ from collections.abc import Collection
 from typing import Literal, NamedTuple
 
 from sqlalchemy import ColumnElement, and_, func, or_, select, true
+from sqlalchemy.orm import defer
 
 from prescreen.clinic.acuity import Acuity
 from prescreen.store.base import Act
@@ -16,6 +17,7 @@ from prescreen.store.tables import Entry, Patient, Review, Visit
 from prescreen.store.visits import LEVELS
 
 _UNKNOWN = Acuity.HIGH.rank
+SEALED = (Visit.interview, Visit.case, Visit.unasked, Visit.record)
 Whose = Literal["team", "mine", "unassigned"]
 
 
@@ -46,6 +48,7 @@ def read_queue(act: Act, teams: Collection[str], limit: int = 200, whose: Whose 
         .where(Visit.team.in_(teams), _is_task(), _is_of(act, whose))
         .order_by(func.coalesce(Visit.level, _UNKNOWN).desc(), since, Visit.id)
         .limit(limit)
+        .options(*(defer(column) for column in SEALED))
     )
     return [_line(act, visit) for visit in act.session.scalars(query)]
 

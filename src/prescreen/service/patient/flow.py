@@ -1,0 +1,214 @@
+"""A patient's way through one visit: begun, answered page by page, sent, asked again. Knows no page and no request.
+
+What is said is kept before anything else happens; a red flag stands in the nurses' queue in the same transaction.
+The model is asked for a further question only when the script has asked all of its own, and is never waited for
+longer than the guarded engine allows.
+"""
+
+import datetime
+import hashlib
+import json
+from typing import Final, NamedTuple
+
+from prescreen.clinic.case import Case
+from prescreen.clinic.signed import PatientLink
+from prescreen.errors import ConflictError
+from prescreen.intake import interview as talk
+from prescreen.intake.reading import Raw
+from prescreen.intake.state import Alert, Interview, Problem, Settings, Step
+from prescreen.service.house import House
+from prescreen.store.base import Act, Who
+from prescreen.store.passes import give_code, open_code, use_code
+from prescreen.store.patients import read_link, write_link
+from prescreen.store.sessions import Begun, Limits, begin
+from prescreen.store.tables import Patient, Visit
+from prescreen.store.visits import (
+    alert,
+    answer_nurse,
+    finish,
+    open_visit,
+    raise_by_rules,
+    read_entries,
+    read_interview,
+    tell,
+)
+
+RESUME: Final = datetime.timedelta(hours=24)
+DOOR: Final = Who("door", "anyone")
+
+
+class Place(NamedTuple):
+    """Where a patient is: the page, a mark of the state it was made of, and whether a name was asked for."""
+
+    language: str
+    state: str
+    step: Step
+    mark: str
+    link: PatientLink
+    question: str  # the nurse's, where one waits for an answer
+
+
+def begin_visit(
+    house: House, language: str, limits: Limits, *, channel: str, training: bool, invite: str = ""
+) -> tuple[Begun, str]:
+    """A visit, its session and the code to go on later; an invitation opens the visit it was made for."""
+    with house.store.act(DOOR) as act:
+        if invite:
+            visit = open_code(act, invite, "invite")
+            if visit is None or visit.state != "intake" or visit.interview is not None:
+                raise ConflictError("this invitation was used or is too old; ask the clinic for a new one")
+            use_code(act, invite)
+            visit.language = language
+            act.session.get_one(Patient, visit.patient_id).training = training
+        else:
+            team = house.settings.clinic.teams[0]
+            visit = open_visit(act, team=team, language=language, channel=channel, training=training)
+        act.log("consent", visit.id, training=int(training), language=language)
+        state = talk.begin(language, visit.id, _settings(house, channel))
+        tell(act, visit.id, before=None, interview=state.model_dump_json())
+        code = give_code(act, visit.id, "resume", RESUME)
+        return begin(act, limits, visit_id=visit.id), code
+
+
+def find_place(house: House, visit_id: str) -> Place:
+    """The page to show now."""
+    with house.store.look(Who(visit_id, "patient")) as act:
+        visit = act.session.get_one(Visit, visit_id)
+        told = read_interview(act, visit)
+        if told is None:
+            raise ConflictError("this visit has not begun; open the invitation again")
+        state = Interview.model_validate_json(told)
+        asked = [text for _, text in read_entries(act, visit, "question")] if visit.state == "asked" else []
+        return Place(
+            visit.language,
+            visit.state,
+            talk.next_step(state),
+            _mark(told),
+            read_link(act, visit),
+            asked[-1] if asked else "",
+        )
+
+
+def give_name(house: House, visit_id: str, link: PatientLink) -> None:
+    """Keep who the patient says they are; what the record knows already is not overwritten."""
+    with house.store.act(Who(visit_id, "patient")) as act:
+        visit = act.session.get_one(Visit, visit_id)
+        if visit.state == "intake" and read_link(act, visit).reference is None:
+            write_link(act, visit, link)
+
+
+def take_answer(house: House, visit_id: str, mark: str, step: str, values: Raw) -> tuple[Problem, ...]:
+    """Keep an answer; what was not taken is returned in words for the patient."""
+    patient = Who(visit_id, "patient")
+    with house.store.look(patient) as look:  # rules and words are read while nobody waits for the database
+        before = _read(look, look.session.get_one(Visit, visit_id), mark)
+    answered = talk.answer(Interview.model_validate_json(before), values, step)
+    said = json.dumps({"step": step, "values": dict(values)}, ensure_ascii=False)
+    case = talk.to_case(answered.state)
+    with house.store.act(patient) as act:
+        _open(act, visit_id, mark)
+        _keep(act, house, visit_id, before, answered.state, said, answered.alerts, case)
+    if talk.wants_model(answered.state):
+        _follow_up(house, visit_id, answered.state)
+    return answered.errors
+
+
+def move(house: House, visit_id: str, mark: str, way: str, step: str = "") -> None:
+    """Back one page, back to one answer, or out: to a person instead of a program."""
+    with house.store.act(Who(visit_id, "patient")) as act:
+        before = _open(act, visit_id, mark)
+        state = Interview.model_validate_json(before)
+        if way == "out":
+            out = talk.opt_out(state)
+            _keep(act, house, visit_id, before, out, "asks for a person instead", (), talk.to_case(out))
+            return
+        moved = talk.go_back(state) if way == "back" else talk.change_answer(state, step)
+        tell(act, visit_id, before=before, interview=moved.model_dump_json())
+
+
+def reply(house: House, visit_id: str, answer: str) -> None:
+    """The answer to a nurse's question."""
+    with house.store.act(Who(visit_id, "patient")) as act:
+        answer_nurse(act, visit_id, answer, _draft_by(house))
+
+
+def resume(house: House, code: str, limits: Limits) -> Begun | None:
+    """A new session on the visit of a code."""
+    with house.store.act(DOOR) as act:
+        visit = open_code(act, code, "resume")
+        if visit is None:
+            return None
+        act.log("visit.resume", visit.id)
+        return begin(act, limits, visit_id=visit.id)
+
+
+def _keep(
+    act: Act,
+    house: House,
+    visit_id: str,
+    before: str,
+    state: Interview,
+    said: str,
+    new: tuple[Alert, ...],
+    case: Case,
+) -> None:
+    """One answer: kept, alarmed where it must be, and the visit finished with the last one."""
+    visit = tell(act, visit_id, before=before, interview=state.model_dump_json(), said=said, case=case)
+    if new:
+        alert(act, visit, [one.rule for one in new], max(one.acuity for one in new))
+    if visit.record is not None:
+        raise_by_rules(act, visit, case)
+    if state.ended:
+        review = house.settings.review
+        finish(
+            act,
+            visit_id,
+            floor=talk.floor(state) if state.opted_out or state.unread_text or state.alerts else None,
+            unasked=talk.unasked(state),
+            draft_by=_draft_by(house),
+            blind_share=0.0 if state.urgent else review.blind_share,
+        )
+
+
+def _follow_up(house: House, visit_id: str, state: Interview) -> None:
+    """Ask the model for one more question; whatever goes wrong, the script goes on."""
+    if house.engine is None:
+        return
+    question = house.engine.ask(talk.model_messages(state))
+    offered = talk.offer_question(state, question or "")
+    try:
+        with house.store.act(Who(visit_id, "patient")) as act:
+            tell(act, visit_id, before=state.model_dump_json(), interview=offered.model_dump_json())
+    except ConflictError:
+        return  # the patient went on meanwhile
+
+
+def _open(act: Act, visit_id: str, mark: str) -> str:
+    """The interview's state, nobody else's to change until this act ends."""
+    return _read(act, act.session.get_one(Visit, visit_id, with_for_update=True, populate_existing=True), mark)
+
+
+def _read(act: Act, visit: Visit, mark: str) -> str:
+    told = read_interview(act, visit)
+    if told is None or _mark(told) != mark or visit.state != "intake":
+        raise ConflictError("this was answered already; here is where you are now")
+    return told
+
+
+def _mark(told: str) -> str:
+    return hashlib.sha256(told.encode()).hexdigest()[:16]
+
+
+def _draft_by(house: House) -> datetime.timedelta:
+    return datetime.timedelta(seconds=house.settings.review.draft_by_s)
+
+
+def _settings(house: House, channel: str) -> Settings:
+    clinic = house.settings.clinic
+    return Settings(
+        year=house.store.clock().year,
+        clinic=clinic.name,
+        emergency_number=clinic.emergency_number,
+        on_site=channel == "tablet",
+        follow_ups=4 if house.engine is not None else 0,
+    )
