@@ -18,12 +18,12 @@ from typing import Any
 from prescreen.clinic.signed import ModelLabel
 from prescreen.model.engine import Completion, Progress
 from prescreen.model.harmony import Message
-from prescreen.service.calling import ThreadCaller
-from prescreen.service.engines import Demo, RulesOnly
-from prescreen.service.faults import QUESTIONS
-from prescreen.service.guarding import GuardedEngine, GuardSettings
+from prescreen.service.door.identity_settings import IdentitySettings
+from prescreen.service.engine.calling import ThreadCaller
+from prescreen.service.engine.engines import Demo, RulesOnly
+from prescreen.service.engine.faults import QUESTIONS
+from prescreen.service.engine.guarding import GuardedEngine, GuardSettings
 from prescreen.service.house import House
-from prescreen.service.identity_settings import IdentitySettings
 from prescreen.service.opening import ASKING, find_places, open_app, open_house
 from prescreen.service.settings import Clinic, Review, Settings, Web
 from prescreen.store.accounts import add_user, find_user, set_password

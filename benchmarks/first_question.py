@@ -22,9 +22,9 @@ from record import write_record
 from prescreen.clinic.case import Case, Turn
 from prescreen.evals.patient import read_ward
 from prescreen.model.prompt import dialogue_messages
-from prescreen.service.engines import Demo, guard, open_engine
-from prescreen.service.guarding import GuardedEngine
-from prescreen.service.pool import Pool
+from prescreen.service.engine.engines import Demo, guard, open_engine
+from prescreen.service.engine.guarding import GuardedEngine
+from prescreen.service.engine.pool import Pool
 
 
 def open_contacts() -> list[Case]:

@@ -20,8 +20,8 @@ from typing import Any
 from first_question import ask, open_contacts, sum_up
 from record import write_record
 
-from prescreen.service.calling import run_within
-from prescreen.service.engines import Endpoint, guard, open_engine
+from prescreen.service.engine.calling import run_within
+from prescreen.service.engine.engines import Endpoint, guard, open_engine
 
 # A tokenizer cut to the words in use has another fingerprint than the one the converter knows; it splits alike.
 CONVERT = """

@@ -20,10 +20,10 @@ from prescreen.cli import STAGES
 from prescreen.clinic.signed import ModelLabel
 from prescreen.model.engine import ScriptedEngine
 from prescreen.model.harmony import Message
-from prescreen.service.calling import ThreadCaller
-from prescreen.service.engines import RulesOnly
-from prescreen.service.guarding import GuardedEngine
-from prescreen.service.identity import limits_of
+from prescreen.service.door.identity import limits_of
+from prescreen.service.engine.calling import ThreadCaller
+from prescreen.service.engine.engines import RulesOnly
+from prescreen.service.engine.guarding import GuardedEngine
 from prescreen.service.opening import find_places, open_app, open_doors, open_house
 from prescreen.service.settings import read_settings
 from prescreen.service.showcase import show_patients, show_people

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from prescreen.service.faults import DRAFT
+from prescreen.service.engine.faults import DRAFT
 
 NAME = "small"
 LISTED = ({"id": NAME},)

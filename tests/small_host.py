@@ -2,7 +2,7 @@
 
 import time
 
-from prescreen.service.calling import Call
+from prescreen.service.engine.calling import Call
 
 
 def ask(host):

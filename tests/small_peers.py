@@ -1,6 +1,7 @@
 """Real servers of other people, run beside a test: installed by npm into a folder outside git, started, stopped.
 
 PRESCREEN_PEERS names the folder (default: .peers beside the sources). A missing program or network skips loudly.
+`make peers` installs them all beforehand: python -m small_peers.
 """
 
 import fcntl
@@ -57,3 +58,16 @@ def run_peer(name: str, environment: Mapping[str, str] | None = None) -> Iterato
         process.kill()
         process.wait()
         process.stdout.close()
+
+
+def main() -> None:
+    """Install every peer; one that cannot be is told loudly and is no error: its tests will skip."""
+    for lock in sorted(SOURCES.glob("*/package-lock.json")):
+        try:
+            print(f"{lock.parent.name}: {install_peer(lock.parent.name)}")
+        except pytest.skip.Exception as why:
+            print(f"{lock.parent.name}: {why}")
+
+
+if __name__ == "__main__":
+    main()

@@ -28,7 +28,8 @@ LAYERS = [
     {"doctor", "summary", "dossier", "release"},
     {"tracing"},
     {"service"},
-    {"judging", "keeping", "serving"},
+    {"judging", "keeping", "storing"},
+    {"serving"},
     {"cli"},
 ]
 RANK = {part: rank for rank, parts in enumerate(LAYERS) for part in parts}
@@ -78,7 +79,7 @@ def test_imports_point_down() -> None:
     ("libraries", "homes"),
     [
         (HEAVY, {"model", "train"}),
-        ({"typer", "click"}, {"cli", "judging", "keeping", "serving"}),
+        ({"typer", "click"}, {"cli", "judging", "keeping", "serving", "storing"}),
         ({"fastapi", "flask", "starlette"}, {"service"}),
         ({"sqlalchemy", "alembic"}, {"store"}),
     ],

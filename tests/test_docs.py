@@ -66,7 +66,7 @@ def test_no_described_verb_is_gone() -> None:
     assert sorted(described) == sorted(VERBS)
 
 
-@pytest.mark.parametrize("page", ["recipes.md", "metrics.md", "rules.md"])
+@pytest.mark.parametrize("page", ["recipes.md", "metrics.md", "rules.md", "service.md"])
 def test_generated_tables_are_fresh(generate: ModuleType, page: str) -> None:
     assert (DOCS / page).read_text() == generate.render_page(page), "run `make docs`"
 
@@ -83,6 +83,38 @@ def test_every_stage_and_key_is_described(generate: ModuleType) -> None:
 def test_every_key_has_a_meaning(generate: ModuleType) -> None:
     keys = [(cls.__name__, key) for cls in generate.recipe_classes() for key in generate.list_keys(cls)]
     assert [f"{owner}: {key.name}" for owner, key in keys if not key.meaning.strip()] == []
+
+
+def test_every_setting_of_the_service_has_a_meaning(generate: ModuleType) -> None:
+    groups = list(generate.list_groups())
+    assert {"Clinic", "OidcSettings", "SmartKey", "Route", "Endpoint", "LaunchSettings"} <= {
+        group.settings.__name__ for group in groups
+    }
+    keys = [(group.settings.__name__, key) for group in groups for key in generate.list_settings(group)]
+    assert len(keys) > 80
+    assert [f"{owner}: {key.name}" for owner, key in keys if not key.meaning.strip()] == []
+
+
+def test_every_role_is_described_with_its_routes() -> None:
+    from prescreen.service.door.roles import ROUTES
+
+    page = (DOCS / "service.md").read_text()
+    assert [route for route in ROUTES if f"`{route}`" not in page] == []
+
+
+@pytest.mark.parametrize("folder", [ROOT / "recipes" / "tiny", ROOT / "deploy" / "serve.yaml.example"], ids=str)
+def test_the_examples_of_settings_are_taken(folder: Path) -> None:
+    from prescreen.service.settings import read_settings
+
+    settings = read_settings(folder)
+    assert settings.demo is (folder.name == "tiny")
+
+
+def test_the_example_shows_every_group_of_settings(generate: ModuleType) -> None:
+    """A clinic copies it and takes away; what it does not show is not found."""
+    text = (ROOT / "deploy" / "serve.yaml.example").read_text()
+    places = {group.place.replace("[]", "").rsplit(".")[-1] for group in generate.list_groups() if group.place}
+    assert [name for name in places if f"{name}:" not in text] == []
 
 
 @pytest.mark.parametrize("folder", RECIPES, ids=lambda folder: folder.name)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from prescreen import judging, keeping, serving
+from prescreen import judging, keeping, serving, storing
 from prescreen.errors import PrescreenError
 
 if TYPE_CHECKING:
@@ -207,7 +207,8 @@ app.command()(judging.plan)
 app.command()(judging.dossier)
 app.add_typer(judging.bank, name="bank")
 app.add_typer(keeping.records, name="records")
-app.add_typer(serving.store, name="store")
+app.add_typer(storing.store, name="store")
+app.add_typer(serving.user, name="user")
 app.add_typer(serving.audit, name="audit")
 
 

@@ -1,186 +1,96 @@
-"""The verbs that keep the clinic's store and its audit log. Knows typer; the work is done in `store/`."""
+"""The verbs of the clinic at work: the people who may sign in, the audit log. Knows typer alone."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from prescreen.errors import InputError
+from prescreen.storing import CLINIC, Data, Database, KeyFolder, name_person, open_clinic
 
 if TYPE_CHECKING:
-    from prescreen.store.base import Store, Who
+    from prescreen.store.accounts import Made
+    from prescreen.store.base import Act
+    from prescreen.store.people import User
 
-store = typer.Typer(no_args_is_help=True, help="Keep the clinic's store: make, copy, restore, rotate, shred.")
+user = typer.Typer(no_args_is_help=True, help="Who may sign in: add, list, disable, reset.")
 audit = typer.Typer(no_args_is_help=True, help="Read and prove the clinic's audit log.")
-Data = Annotated[Path, typer.Option("--data", help="The clinic's folder.")]
-Database = Annotated[
-    str, typer.Option("--database", envvar="PRESCREEN_DATABASE", help="Its database, where not in that folder.")
-]
-KeyFolder = Annotated[Path | None, typer.Option("--keys", help="Its keys, where not in that folder.")]
-By = Annotated[str, typer.Option("--by", help="Who does it, for the audit log.")]
-CLINIC = Path("clinic")
+Login = Annotated[str, typer.Argument(metavar="LOGIN", help="What the person signs in with.")]
+Admin = Annotated[str, typer.Option("--by", help="Who does it, for the audit log.")]
 
 
-def find_database(data: Path, database: str) -> str:
-    """The address that is meant: the one given, or the file in the clinic's folder."""
-    return database or f"sqlite:///{data / 'prescreen.db'}"
-
-
-def find_keys(data: Path, keys: Path | None) -> Path:
-    return keys or data / "keys"
-
-
-@contextmanager
-def open_clinic(data: Path, database: str, keys: Path | None) -> Iterator["Store"]:
-    """A store that is there, closed at the end."""
-    from prescreen.store.migrate import open_store
-
-    opened = open_store(find_database(data, database), find_keys(data, keys), make=False)
-    try:
-        yield opened
-    finally:
-        opened.close()
-
-
-def _name_person(by: str) -> "Who":
-    from prescreen.store.base import Who
-
-    return Who(by.strip()[:64] or "unnamed", "admin")
-
-
-@store.command()
-def migrate(data: Data = CLINIC, database: Database = "", keys: KeyFolder = None) -> None:
-    """Make the store with its keys, or bring an older one up to date; back it up before."""
-    from prescreen.store.migrate import open_store, upgrade
-
-    url = find_database(data, database)
-    revision = upgrade(url)
-    open_store(url, find_keys(data, keys)).close()
-    print(f"the store is at revision {revision}; keep a copy of {find_keys(data, keys)} on another medium")
-
-
-@store.command()
-def check(data: Data = CLINIC, database: Database = "", keys: KeyFolder = None) -> None:
-    """Say whether the store can be opened: revision, keys, rights, end of the log."""
-    from prescreen.store.migrate import newest_revision
-    from prescreen.store.rotate import count_old
-
-    with open_clinic(data, database, keys) as opened:
-        old = count_old(opened)
-    print(f"revision {newest_revision()}; key clinic-{opened.keys.version}; {old} values under older keys")
-
-
-@store.command()
-def backup(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A new folder for the copy.")],
-    data: Data = CLINIC,
-    database: Database = "",
-    keys: KeyFolder = None,
-    with_keys: Annotated[Path | None, typer.Option("--with-keys", help="Also copy the keys, to here.")] = None,
-) -> None:
-    """Copy the running database with a manifest; the keys only to another folder."""
-    from prescreen.store.backup import backup as make_backup
-    from prescreen.store.backup import copy_keys
-
-    if with_keys is not None and with_keys.resolve().is_relative_to(folder.resolve()):
-        raise InputError("keys and backup must not lie together; name another medium", file=with_keys)
-    with open_clinic(data, database, keys) as opened:
-        made = make_backup(opened, folder)
-        print(f"{folder}: {sum(made.rows.values())} rows, audit log to line {made.audit_number}")
-        if with_keys is not None:
-            print(f"{with_keys}: {copy_keys(opened.keys, with_keys)} keys")
-
-
-@store.command()
-def restore(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A backup.")],
-    data: Data = CLINIC,
-    database: Database = "",
-) -> None:
-    """Bring a backup back into an empty place; it is looked at first."""
-    from prescreen.store.backup import restore as bring_back
-
-    made = bring_back(folder, find_database(data, database))
-    print(f"restored {sum(made.rows.values())} rows as of {made.made:%Y-%m-%d %H:%M} UTC; begin a new anchor file")
-
-
-@store.command()
-def drill(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A backup.")],
+@user.command()
+def add(
+    login: Login,
+    role: Annotated[Literal["nurse", "physician", "admin", "auditor"], typer.Option(help="What they may do.")],
+    name: Annotated[str, typer.Option(help="Their name, as it stands under a signature.")],
+    team: Annotated[list[str] | None, typer.Option(help="A team whose visits they see; again for more.")] = None,
+    reference: Annotated[str, typer.Option(help="Who they are in the record, e.g. Practitioner/7.")] = "",
+    by: Admin = "console",
     data: Data = CLINIC,
     database: Database = "",
     keys: KeyFolder = None,
 ) -> None:
-    """Try a backup: restore it into a temporary place, prove its log, count its rows, open a sealed value."""
-    from prescreen.store.backup import drill as try_out
+    """Make an account and print a password for its first sign-in, once."""
+    from prescreen.store.accounts import add_user
 
-    done = try_out(folder, find_keys(data, keys), database)
-    print(f"restored {done.rows} rows in {done.seconds:.1f} s; opened {done.opened} sealed value")
-    print(f"the log: {done.verdict.sentence}")
-    if not done.verdict.whole:
-        raise typer.Exit(1)
+    teams = team or (["clinic"] if role in ("nurse", "physician") else [])
+    with open_clinic(data, database, keys) as opened, opened.act(name_person(by)) as act:
+        made = add_user(act, login, name=name, role=role, teams=teams, reference=reference or None)
+    _tell_password(made)
 
 
-@store.command()
-def rotate(
-    data: Data = CLINIC,
-    database: Database = "",
-    keys: KeyFolder = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run, no new key.")] = False,
+@user.command("list")
+def list_accounts(data: Data = CLINIC, database: Database = "", keys: KeyFolder = None) -> None:
+    """List the accounts, to lay beside the list of staff."""
+    from prescreen.store.accounts import list_users
+
+    with open_clinic(data, database, keys) as opened, opened.look(name_person("console")) as act:
+        people = list_users(act)
+    for person in people:
+        state = "disabled" if person.disabled else "identity provider" if person.issuer else "may sign in"
+        print(f"{person.login:<24} {person.role:<10} {state:<18} {','.join(person.teams):<24} {person.name}")
+
+
+@user.command()
+def disable(
+    login: Login, by: Admin = "console", data: Data = CLINIC, database: Database = "", keys: KeyFolder = None
 ) -> None:
-    """Draw the clinic's next key and seal everything under it; the clinic may go on working."""
-    from prescreen.store.rotate import rotate_keys
+    """Let nobody sign in with an account from this moment on; what they signed stays theirs."""
+    from prescreen.store.accounts import disable_user
 
-    with open_clinic(data, database, keys) as opened:
-        done = rotate_keys(opened, new=not resume)
-        version = opened.keys.version
-    print(f"{done.values} values under clinic-{version}.key; copy that key to the keys' other medium now")
-    if done.skipped:
-        print(f"{done.skipped} values could not be opened and stay as they are; the audit log names them")
-        raise typer.Exit(1)
+    with open_clinic(data, database, keys) as opened, opened.act(name_person(by)) as act:
+        person = disable_user(act, _find(act, login).id)
+    print(f"{person.login} is disabled; their sessions have ended")
 
 
-@store.command()
-def shred(
-    patient: Annotated[str, typer.Argument(metavar="PATIENT", help="The patient's id in the store.")],
-    reason: Annotated[str, typer.Option("--reason", help="Why; a wrong one is answered with the choice.")],
-    by: By,
-    data: Data = CLINIC,
-    database: Database = "",
-    keys: KeyFolder = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+@user.command()
+def reset(
+    login: Login, by: Admin = "console", data: Data = CLINIC, database: Database = "", keys: KeyFolder = None
 ) -> None:
-    """Destroy a patient's key: nothing of them can be read again. Refused under a legal hold or unsent."""
-    from prescreen.store.retention import scrub
-    from prescreen.store.retention import shred as destroy
+    """Give an account a new password for one use and take its second factor away."""
+    from prescreen.store.accounts import reset_user
 
-    who = _name_person(by)
-    if not yes:
-        typer.confirm("Nothing brings this patient's data back. Destroy the key?", abort=True)
-    with open_clinic(data, database, keys) as opened:
-        with opened.act(who) as act:
-            copies = destroy(act, patient, reason)
-        scrub(opened)
-    print(f"the key is destroyed, {copies} copies in the embedded record deleted; backups keep it until they lapse")
+    with open_clinic(data, database, keys) as opened, opened.act(name_person(by)) as act:
+        made = reset_user(act, _find(act, login).id)
+    _tell_password(made)
 
 
-@store.command()
-def hold(
-    patient: Annotated[str, typer.Argument(metavar="PATIENT", help="The patient's id in the store.")],
-    by: By,
-    data: Data = CLINIC,
-    database: Database = "",
-    keys: KeyFolder = None,
-    lift: Annotated[bool, typer.Option("--lift", help="Lift the hold instead.")] = False,
-) -> None:
-    """Put a patient under a legal hold, so that nobody can shred them, or lift it."""
-    from prescreen.store.retention import hold as keep
+def _find(act: "Act", login: str) -> "User":
+    from prescreen.store.accounts import find_user
 
-    with open_clinic(data, database, keys) as opened, opened.act(_name_person(by)) as act:
-        keep(act, patient, not lift)
-    print("the hold is lifted" if lift else "the patient is under a legal hold")
+    found = find_user(act, login)
+    if found is None:
+        raise InputError("there is no such account; `prescreen user list` shows them")
+    return found
+
+
+def _tell_password(made: "Made") -> None:
+    from prescreen.store.passwords import ONCE_FOR
+
+    hours = ONCE_FOR.total_seconds() / 3600
+    print(f"login {made.user.login}, password {made.password}")
+    print(f"told once, for one sign-in within {hours:.0f} hours; hand it over in person")
 
 
 @audit.command()

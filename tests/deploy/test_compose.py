@@ -75,6 +75,8 @@ def test_volumes_are_read_only_but_for_data(compose: dict[str, Any]) -> None:
         ("db", "/var/lib/postgresql/data"),
         ("prometheus", "/prometheus"),
         ("backup", "/var/backups/prescreen"),
+        ("app", "/mnt/anchor/prescreen"),
+        ("migrate", "/run/keys"),
     }
     assert written == data | other
     sockets = [volume for _, service in services_of(compose) for volume in service.get("volumes", [])]
@@ -108,12 +110,41 @@ def test_only_who_needs_a_secret_has_it(compose: dict[str, Any]) -> None:
             holders.setdefault(secret, set()).add(name)
     app = {"app", *TOOLS}
     assert holders == {
-        "clinic_key": app,
         "pgpass": app,
         "postgres_password": {"db"},
         "tls_certificate.pem": {"proxy"},
         "tls_key.pem": {"proxy"},
     }
+
+
+def test_the_keys_are_a_folder_that_only_who_makes_them_may_write(compose: dict[str, Any]) -> None:
+    """A key file must be the service's own: a folder bound as it is keeps owner and mode, a secret may not."""
+    for name in ("app", *TOOLS):
+        service = compose["services"][name]
+        (keys,) = [volume for volume in service["volumes"] if volume["target"] == "/run/keys"]
+        assert keys.get("read_only", False) is (name != "migrate"), name
+        assert service["command"][service["command"].index("--keys") + 1] == "/run/keys", name
+    others = {name for name, service in services_of(compose) if "KEYS_FOLDER" in str(service.get("volumes"))}
+    assert others == {"app", *TOOLS}
+
+
+def test_the_proxy_is_believed_by_its_network_alone(compose: dict[str, Any], deploy: Path) -> None:
+    (range_,) = compose["networks"]["front"]["ipam"]["config"]
+    assert range_["subnet"] in (deploy / "serve.yaml.example").read_text()
+    on_front = {name for name, service in services_of(compose) if "front" in service["networks"]}
+    assert on_front == {"proxy", "app"}
+
+
+def test_the_service_has_time_to_end(compose: dict[str, Any]) -> None:
+    assert compose["services"]["app"]["stop_grace_period"] == "60s", "10 s of requests, 30 s of work, 5 s of models"
+
+
+def test_the_base_with_postgresqls_programs_fits_the_server(deploy: Path) -> None:
+    """An older pg_dump refuses a newer server: then there is no backup."""
+    base = (deploy / "Base.containerfile").read_text()
+    client = re.search(r"postgresql-client-(\d+)", base)
+    server = re.search(r"postgres:(\d+)\.", images(deploy)["POSTGRES_IMAGE"])
+    assert client and server and int(client[1]) >= int(server[1])
 
 
 def test_every_image_has_a_tag_and_a_slot_for_its_digest(compose: dict[str, Any], deploy: Path) -> None:

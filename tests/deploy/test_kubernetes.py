@@ -79,13 +79,46 @@ def test_no_secret_value_and_no_secret_in_the_environment(manifests: list[Manife
     assert secrets and all(value == "" for secret in secrets.values() for value in secret["data"].values())
     assert all("stringData" not in secret for secret in secrets.values())
     kept = {name: set(secret["data"]) for name, secret in secrets.items()}
-    assert kept == {"prescreen": {"clinic_key", "pgpass"}, "postgres": {"postgres_password"}}
+    assert kept == {
+        "prescreen": {"clinic-1.key", "audit.key", "sign.key", "pgpass"},
+        "postgres": {"postgres_password"},
+    }
     for name, template in templates(manifests):
         for container in containers(template):
             assert "envFrom" not in container, name
             assert not any("valueFrom" in entry for entry in container.get("env", [])), name
         for volume in template["spec"]["volumes"]:
             assert "secret" not in volume or volume["secret"]["secretName"] in kept, name
+
+
+def test_keys_are_copied_into_memory_with_a_mode_the_program_takes(
+    manifests: list[Manifest], tmp_path: Path
+) -> None:
+    """With fsGroup a mounted secret is open to the group (0440) whatever defaultMode says; `Keys` refuses it."""
+    import sys
+
+    from prescreen.store.keys import Keys
+
+    Keys(tmp_path / "made", new=True)
+    mounted, kept = tmp_path / "mounted", tmp_path / "secrets"
+    (mounted / "..data").mkdir(parents=True)
+    for path in (tmp_path / "made").iterdir():  # as the kubelet lays them out: links into a folder, group-readable
+        (mounted / "..data" / path.name).write_bytes(path.read_bytes())
+        (mounted / "..data" / path.name).chmod(0o440)
+        (mounted / path.name).symlink_to(Path("..data") / path.name)
+    seen = 0
+    for name, template in templates(manifests):
+        for container in template["spec"].get("initContainers", []):
+            if container["name"] == "secrets":
+                kept.mkdir(exist_ok=True, mode=0o2777)
+                said = container["args"][0].replace("/run/mounted", str(mounted)).replace("/run/secrets", str(kept))
+                subprocess.run([sys.executable, "-c", said], check=True)
+                assert Keys(kept).version == 1, name
+                seen += 1
+                shutil.rmtree(kept)
+        users = [one for one in containers(template) if "--keys" in one.get("args", [])]
+        assert all(one["args"][one["args"].index("--keys") + 1] == "/run/secrets" for one in users), name
+    assert seen == 3
 
 
 def test_the_template_of_secrets_is_never_applied(deploy: Path) -> None:

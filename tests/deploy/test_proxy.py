@@ -78,6 +78,7 @@ class Echo(http.server.BaseHTTPRequestHandler):
         body = f"{self.command} {self.path} {size}\n{self.headers}".encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
+        self.send_header("Strict-Transport-Security", "max-age=1")  # the service says it too: it must arrive once
         self.end_headers()
         self.wfile.write(body)
 

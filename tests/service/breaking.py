@@ -22,6 +22,7 @@ BIN = Path("/usr/lib/postgresql/15/bin")
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT / 'tests'}", "OMP_NUM_THREADS": "1"}
 READY_S = 90.0
+_BACK_S = 3.0
 
 
 class Part(Protocol):
@@ -165,7 +166,10 @@ class Database:
 
 
 class Killer(threading.Thread):
-    """Kills all parts together, again and again at moments drawn by seed, and brings them back."""
+    """Kills all parts together, again and again at moments drawn by seed, and brings them back.
+
+    On a busy machine, where coming back takes longer than `_BACK_S`, people get as much longer between two kills.
+    """
 
     def __init__(
         self,
@@ -178,10 +182,11 @@ class Killer(threading.Thread):
         self.parts, self.rest, self.away = list(parts), rest, away
         self.kills = 0
         self.fault = ""
+        self._slow = 1.0
         self._random, self._stop_now = random.Random(seed), threading.Event()
 
     def run(self) -> None:
-        while not self._stop_now.wait(self._random.uniform(*self.rest)):
+        while not self._stop_now.wait(self._slow * self._random.uniform(*self.rest)):
             try:
                 self._strike()
             except Exception as error:  # told at the end; a clinic that stays dead would tell nothing
@@ -200,12 +205,13 @@ class Killer(threading.Thread):
             self.kills += 1
             time.sleep(self._random.uniform(0.0, 0.3))
         time.sleep(self._random.uniform(*self.away))
-        order = self._random.sample(self.parts, len(self.parts))
+        order, begun = self._random.sample(self.parts, len(self.parts)), time.monotonic()
         for part in order:
             part.start()
             time.sleep(self._random.uniform(0.0, 0.3))
         for part in order:
             part.wait()
+        self._slow = max(1.0, (time.monotonic() - begun) / _BACK_S)
 
 
 def write_order(path: Path, **order: object) -> Path:

@@ -16,15 +16,15 @@ from prescreen.clinic.signed import ModelLabel
 from prescreen.config import Strict
 from prescreen.ehr.desk import FhirDesk
 from prescreen.ehr.shelf import Found, ShelfConflict, Stored
-from prescreen.service.calling import Caller, ThreadCaller
-from prescreen.service.engines import Opened, guard
-from prescreen.service.faults import FaultyEngine, Script
-from prescreen.service.guarding import GuardSettings
-from prescreen.service.host import Host
+from prescreen.service.engine.calling import Caller, ThreadCaller
+from prescreen.service.engine.engines import Opened, guard
+from prescreen.service.engine.faults import FaultyEngine, Script
+from prescreen.service.engine.guarding import GuardSettings
+from prescreen.service.engine.host import Host
 from prescreen.service.house import House
 from prescreen.service.opening import open_app
+from prescreen.service.record.ways import open_way
 from prescreen.service.settings import Settings
-from prescreen.service.ways import open_way
 from prescreen.store.migrate import open_store
 from prescreen.store.shelf import SqlShelf
 

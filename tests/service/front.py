@@ -7,9 +7,9 @@ from fastapi import APIRouter
 from fastapi.testclient import TestClient
 
 from prescreen.service.app import make_app
+from prescreen.service.door.identity import Doors
+from prescreen.service.door.identity_settings import IdentitySettings
 from prescreen.service.house import House
-from prescreen.service.identity import Doors
-from prescreen.service.identity_settings import IdentitySettings
 from prescreen.service.settings import Settings
 from prescreen.store.base import Who
 from prescreen.store.people import User

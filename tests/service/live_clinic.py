@@ -16,12 +16,12 @@ from prescreen.cli import STAGES
 from prescreen.clinic.signed import ModelLabel
 from prescreen.model.engine import ScriptedEngine
 from prescreen.model.harmony import Message
-from prescreen.service.calling import ThreadCaller
-from prescreen.service.engines import RulesOnly
-from prescreen.service.guarding import GuardedEngine, GuardSettings
+from prescreen.service.door.programs import Program
+from prescreen.service.engine.calling import ThreadCaller
+from prescreen.service.engine.engines import RulesOnly
+from prescreen.service.engine.guarding import GuardedEngine, GuardSettings
 from prescreen.service.house import House
 from prescreen.service.opening import Places, open_app, open_house
-from prescreen.service.programs import Program
 from prescreen.service.settings import Settings, read_settings
 from prescreen.service.showcase import show_people
 

@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 from fastapi.testclient import TestClient
 
-from prescreen.service.roles import ROUTES, roles_of
+from prescreen.service.door.roles import ROUTES, roles_of
 
 
 class Cell(NamedTuple):

@@ -7,28 +7,23 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from urllib.parse import urljoin
 
 import httpx2
-import pytest
 
-HOME = Path(__file__).parents[1] / "peers" / "oidc-login"
+from small_peers import SOURCES, install_peer
+
+PEER = "oidc-login"
 
 
 @contextmanager
 def run_provider(redirect: str, afterwards: str) -> Iterator[str]:
     """Start the provider and tell its issuer; skips loudly where Node or its packages are out of reach."""
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if node is None or npm is None:
-        pytest.skip("node is not here: the identity provider of the tests was not run")
-    if not (HOME / "node_modules" / "oidc-provider").is_dir():
-        done = subprocess.run([npm, "ci"], cwd=HOME, capture_output=True, text=True, timeout=120, check=False)
-        if done.returncode != 0:
-            pytest.skip(f"npm ci failed: the identity provider of the tests was not run\n{done.stderr[-500:]}")
+    home = install_peer(PEER)
+    shutil.copy(SOURCES / PEER / "provider.mjs", home)  # beside its packages, where node looks for them
     program = subprocess.Popen(
-        [node, "provider.mjs", redirect, afterwards],
-        cwd=HOME,
+        ["node", "provider.mjs", redirect, afterwards],
+        cwd=home,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -11,11 +11,11 @@ from fastapi.testclient import TestClient
 from starlette.responses import HTMLResponse, Response
 
 import prescreen.service
-from prescreen.service import account_pages, sign_in
-from prescreen.service.access import OpenVisit
-from prescreen.service.identity import Doors, guard
-from prescreen.service.identity_settings import IdentitySettings
-from prescreen.service.roles import ROUTES
+from prescreen.service.door import account_pages, sign_in
+from prescreen.service.door.access import OpenVisit
+from prescreen.service.door.identity import Doors, guard
+from prescreen.service.door.identity_settings import IdentitySettings
+from prescreen.service.door.roles import ROUTES
 from prescreen.store.accounts import add_user
 from prescreen.store.base import Store, Who
 from prescreen.store.passwords import hash_password

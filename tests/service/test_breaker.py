@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prescreen.service.breaker import Breaker, BreakerSettings, Door
-from prescreen.service.calling import Fault
+from prescreen.service.engine.breaker import Breaker, BreakerSettings, Door
+from prescreen.service.engine.calling import Fault
 
 
 def make(now, failures=2, pause_s=10.0, longest_pause_s=35.0):

@@ -11,9 +11,9 @@ from bad_server import NAME, misbehave
 from prescreen.model.files import locate_model
 from prescreen.release import CURRENT, Release
 from prescreen.run import hash_file, write_json
-from prescreen.service.engines import Demo, Endpoint, EngineSettings, Released, RulesOnly, guard, open_engine
-from prescreen.service.probe import Served
-from prescreen.service.standing import compare, served_name, watch
+from prescreen.service.engine.engines import Demo, Endpoint, EngineSettings, Released, RulesOnly, guard, open_engine
+from prescreen.service.engine.probe import Served
+from prescreen.service.engine.standing import compare, served_name, watch
 from small_case import make_case
 from small_release import STAGES, release_model
 

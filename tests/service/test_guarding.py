@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from prescreen.clinic.acuity import Acuity
 from prescreen.clinic.floor import finalise
 from prescreen.model.engine import ScriptedEngine
-from prescreen.service.breaker import BreakerSettings
-from prescreen.service.calling import Call, Fault, ThreadCaller
-from prescreen.service.faults import QUESTIONS, Behaviour, FaultyEngine, Script
-from prescreen.service.guarding import GuardedEngine, GuardSettings
+from prescreen.service.engine.breaker import BreakerSettings
+from prescreen.service.engine.calling import Call, Fault, ThreadCaller
+from prescreen.service.engine.faults import QUESTIONS, Behaviour, FaultyEngine, Script
+from prescreen.service.engine.guarding import GuardedEngine, GuardSettings
 from small_case import CALM, make_case
 from small_draft import DRAFT
 

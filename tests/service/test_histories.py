@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from prescreen.clinic.acuity import Acuity
 from prescreen.clinic.signed import PatientLink
 from prescreen.ehr.channel import DeliveryError, History
-from prescreen.service.histories import fetch_history
+from prescreen.service.record.histories import fetch_history
 from prescreen.store.drafts import take_job
 from prescreen.store.record import _join, add_record, set_record
 from prescreen.store.tables import Visit

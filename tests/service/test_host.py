@@ -18,12 +18,12 @@ from prescreen.clinic.acuity import Acuity
 from prescreen.clinic.floor import finalise
 from prescreen.model.engine import Completion
 from prescreen.model.prompt import TASKS
-from prescreen.service.breaker import BreakerSettings
-from prescreen.service.calling import Call, Fault
-from prescreen.service.faults import QUESTIONS, Behaviour
-from prescreen.service.guarding import GuardedEngine, GuardSettings
-from prescreen.service.host import Host, Reply
-from prescreen.service.pool import Pool
+from prescreen.service.engine.breaker import BreakerSettings
+from prescreen.service.engine.calling import Call, Fault
+from prescreen.service.engine.faults import QUESTIONS, Behaviour
+from prescreen.service.engine.guarding import GuardedEngine, GuardSettings
+from prescreen.service.engine.host import Host, Reply
+from prescreen.service.engine.pool import Pool
 from small_case import CALM, make_case
 
 MESSAGES = [{"role": "developer", "content": "Ask."}, {"role": "user", "content": CALM}]
@@ -175,7 +175,7 @@ def test_the_process_gets_no_secret_of_the_service(start, monkeypatch):
 def test_it_ends_when_the_service_is_killed(behaviour):
     program = (
         "import sys, threading, time\n"
-        "from prescreen.service.host import Host\n"
+        "from prescreen.service.engine.host import Host\n"
         "from small_host import ask\n"
         f"host = Host({{'kind': 'script', 'script': {{'behaviours': ['{behaviour}']}}}}, 'x')\n"
         "assert host.start() == ''\n"

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from prescreen.errors import GuardError
-from prescreen.service.identity import guard, safe_next
-from prescreen.service.identity_settings import IdentitySettings, OidcSettings, check_plain
-from prescreen.service.roles import ANYONE, ROUTES, SIGNERS, check_routes
+from prescreen.service.door.identity import guard, safe_next
+from prescreen.service.door.identity_settings import IdentitySettings, OidcSettings, check_plain
+from prescreen.service.door.roles import ANYONE, ROUTES, SIGNERS, check_routes
 from prescreen.store.base import Who
 from prescreen.store.glass import break_glass, look_at, read_grants
 from prescreen.store.holding import assign
@@ -231,7 +231,7 @@ def test_programs_come_by_their_own_token_and_only_where_they_may(tmp_path: Path
     assert program.get("/fhir-read", headers=good).status_code == 200
     assert program.post("/fhir-read", headers=good).status_code == 200
     assert program.get("/fhir-read", headers={**good, "Authorization": "Bearer bad"}).status_code == 401
-    for path in ("/queue", "/hooks", "/audit", "/users", "/patient-step"):
+    for path in ("/queue", "/hooks-call", "/audit", "/users", "/patient-step"):
         assert program.get(path, headers=good).status_code in (401, 303), path
 
 
@@ -282,8 +282,8 @@ def test_a_visit_given_to_somebody_opens_and_a_team_lost_closes(desk: Desk) -> N
 
 
 def test_a_patient_has_one_visit(desk: Desk) -> None:
-    from prescreen.service.access import find_opened
-    from prescreen.service.identity import Caller
+    from prescreen.service.door.access import find_opened
+    from prescreen.service.door.identity import Caller
 
     mine, other = make_waiting(desk.store), make_waiting(desk.store)
     caller = Caller(Who(mine.id, "patient"), visit_id=mine.id)

@@ -9,7 +9,7 @@ import pyotp
 import pytest
 from fastapi.testclient import TestClient
 
-from prescreen.service.identity_settings import IdentitySettings
+from prescreen.service.door.identity_settings import IdentitySettings
 from prescreen.store.accounts import add_user, reset_user
 from prescreen.store.people import User
 from service.small_house import (

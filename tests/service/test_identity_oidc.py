@@ -15,9 +15,9 @@ from joserfc.jwk import ECKey, KeySet, OctKey, RSAKey
 from sqlalchemy import select
 
 from prescreen.errors import GuardError, RefusedError
-from prescreen.service.id_token import _half
-from prescreen.service.identity_settings import IdentitySettings, OidcSettings
-from prescreen.service.oidc import OidcClient, Pending
+from prescreen.service.door.id_token import _half
+from prescreen.service.door.identity_settings import IdentitySettings, OidcSettings
+from prescreen.service.door.oidc import OidcClient, Pending
 from prescreen.store.people import AuditLine, User
 from service.real_provider import run_provider, walk_through
 from service.small_house import CONSOLE, Desk, add_person, make_app, session_token, staff_browser

@@ -9,8 +9,9 @@ from fastapi.testclient import TestClient
 
 from prescreen.errors import StoreError
 from prescreen.intake.languages import say
-from prescreen.service import patient_door, patient_pages
-from prescreen.service.queue_pages import queue_pages
+from prescreen.service.nurse.queue_pages import queue_pages
+from prescreen.service.patient import entry as patient_door
+from prescreen.service.patient import pages as patient_pages
 from service.front import hidden, make_client, make_house, sign_in
 from service.test_patient_pages import begin
 from store.desk import NURSE

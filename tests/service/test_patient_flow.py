@@ -4,8 +4,8 @@ import threading
 from pathlib import Path
 
 from prescreen.errors import ConflictError
-from prescreen.service import patient_flow
 from prescreen.service.opening import warm
+from prescreen.service.patient import flow as patient_flow
 from prescreen.store.base import Who
 from prescreen.store.sessions import PATIENT
 from prescreen.store.tables import Entry

@@ -10,8 +10,9 @@ from sqlalchemy import select
 
 from prescreen.clinic.acuity import Acuity
 from prescreen.intake.languages import say
-from prescreen.service import patient_door, patient_pages
 from prescreen.service.house import House
+from prescreen.service.patient import entry as patient_door
+from prescreen.service.patient import pages as patient_pages
 from prescreen.store.holding import ask_patient, claim
 from prescreen.store.patients import read_link
 from prescreen.store.people import AuditLine

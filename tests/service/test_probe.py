@@ -7,10 +7,10 @@ import pytest
 from bad_server import NAME, misbehave
 from prescreen.clinic.acuity import Acuity
 from prescreen.model.endpoint import EndpointEngine
-from prescreen.service.calling import ThreadCaller
-from prescreen.service.engines import Endpoint, guard, open_engine
-from prescreen.service.guarding import GuardedEngine, GuardSettings
-from prescreen.service.probe import probe_server, tidy
+from prescreen.service.engine.calling import ThreadCaller
+from prescreen.service.engine.engines import Endpoint, guard, open_engine
+from prescreen.service.engine.guarding import GuardedEngine, GuardSettings
+from prescreen.service.engine.probe import probe_server, tidy
 from small_case import CALM, make_case
 
 MESSAGES = [{"role": "developer", "content": "Ask."}, {"role": "user", "content": CALM}]

@@ -12,8 +12,8 @@ from prescreen.clinic.signed import PatientLink
 from prescreen.ehr.desk import FhirDesk
 from prescreen.ehr.shelf import MemoryShelf
 from prescreen.errors import GuardError
-from prescreen.service import fhir_pages, hook_pages
-from prescreen.service.programs import HookSettings, Program, open_hooks, open_programs
+from prescreen.service.door.programs import HookSettings, Program, open_hooks, open_programs
+from prescreen.service.record import fhir_pages, hook_pages
 from prescreen.store.visits import open_visit
 from service.front import make_client, make_house, sign_in
 from store.desk import NURSE, PATIENT, PHYSICIAN

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from prescreen.ehr.channel import DeliveryError, Receipt
-from prescreen.service.reconciling import reconcile
+from prescreen.service.record.reconciling import reconcile
 from prescreen.service.worker import Worker
 from prescreen.store.outbox import count_states
 from service.front import make_house

@@ -304,7 +304,7 @@ def test_a_long_talk_is_shown_whole(room) -> None:
 
 def test_the_count_tells_of_those_beyond_the_list(room, monkeypatch) -> None:
     house, client = room
-    monkeypatch.setattr("prescreen.service.queue_pages.LISTED", 2)
+    monkeypatch.setattr("prescreen.service.nurse.queue_pages.LISTED", 2)
     for _ in range(3):
         make_reviewable(house.store)
     page = Desk(client).get("/queue/rows").text

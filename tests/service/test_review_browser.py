@@ -16,11 +16,11 @@ from prescreen.clinic.report import Finding
 from prescreen.clinic.signed import PatientLink
 from prescreen.ehr.channel import History
 from prescreen.service.app import make_app
-from prescreen.service.care_pages import care_pages
-from prescreen.service.identity import Doors
-from prescreen.service.identity_settings import IdentitySettings
-from prescreen.service.queue_pages import queue_pages
-from prescreen.service.review_pages import review_pages
+from prescreen.service.door.identity import Doors
+from prescreen.service.door.identity_settings import IdentitySettings
+from prescreen.service.nurse.care_pages import care_pages
+from prescreen.service.nurse.queue_pages import queue_pages
+from prescreen.service.nurse.review_pages import review_pages
 from prescreen.store.holding import claim
 from prescreen.store.people import User
 from prescreen.store.sessions import STAFF, begin

@@ -15,11 +15,11 @@ from prescreen.clinic.report import Consideration, Finding, HistoryReview
 from prescreen.clinic.signed import ModelLabel, PatientLink
 from prescreen.ehr.channel import History
 from prescreen.errors import RefusedError
-from prescreen.service.clock import tell_wait
-from prescreen.service.edits import apply_form, diff_words, fields_of, list_changes
-from prescreen.service.highlight import Span, mark
+from prescreen.service.nurse.clock import tell_wait
+from prescreen.service.nurse.edits import apply_form, diff_words, fields_of, list_changes
+from prescreen.service.nurse.highlight import Span, mark
+from prescreen.service.nurse.viewer import Posted
 from prescreen.service.settings import Review
-from prescreen.service.viewer import Posted
 from service.ward import Desk, make_case, make_draft, make_reviewable, make_room, sheet
 from store.desk import NOON
 

@@ -47,8 +47,15 @@ def test_every_answer_carries_the_headers(client) -> None:
 
 
 def test_another_host_is_refused(client) -> None:
-    assert client.get("/live", headers={"host": "evil.example"}).status_code == 421
-    assert client.get("/live", headers={"host": "testserver:443"}).status_code == 200
+    assert client.get("/static/app.css", headers={"host": "evil.example"}).status_code == 421
+    assert client.get("/static/app.css", headers={"host": "testserver:443"}).status_code == 200
+
+
+def test_a_probe_may_ask_by_any_address(client) -> None:
+    """A container's health check asks 127.0.0.1 and a cluster the pod's own address: neither is the site's name."""
+    for path in ("/live", "/ready"):
+        assert client.get(path, headers={"host": "10.1.2.3:8080"}).status_code == 200
+    assert client.get("/live/", headers={"host": "10.1.2.3:8080"}).status_code == 421
 
 
 def test_too_long_a_body_is_refused_however_it_is_announced(client) -> None:

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from prescreen.service import admin_pages, audit_pages, glass_pages
-from prescreen.service.review_pages import review_pages
+from prescreen.service.door import glass_pages
+from prescreen.service.nurse.review_pages import review_pages
+from prescreen.service.office import admin_pages, audit_pages
 from prescreen.store.accounts import add_user, find_user
 from prescreen.store.base import Who
 from prescreen.store.glass import count_unseen

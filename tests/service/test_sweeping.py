@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from prescreen.clinic.acuity import Acuity
-from prescreen.service import patient_door, patient_pages
+from prescreen.service.patient import entry as patient_door
+from prescreen.service.patient import pages as patient_pages
+from prescreen.service.settings import Audit
 from prescreen.service.sweeping import sweep
 from prescreen.service.worker import Worker
 from prescreen.store.queue import read_queue
@@ -40,6 +42,21 @@ def test_an_interview_left_half_way_becomes_a_nurses_task(house) -> None:
         assert [line.id for line in read_queue(act, ["clinic"])] == [visit.id]
         assert read_unasked(act, visit)[0] == "The patient left before the end."
     assert sweep(house) == 0
+
+
+def test_an_anchor_that_is_away_keeps_no_patient_from_a_nurse(house, tmp_path: Path) -> None:
+    with make_client(house, patient_door.make_router(), patient_pages.make_router()) as phone:
+        begin(phone)
+        page = phone.get("/p/step").text
+        while hidden(page, "step") != "screen":
+            page = answer_on(phone, page)
+    house.store.clock.pass_by(minutes=50)
+    (tmp_path / "unmounted").write_text("")
+    audit = Audit(anchor=tmp_path / "unmounted" / "anchor", every=1)
+    house.settings = house.settings.model_copy(update={"audit": audit})
+    with pytest.raises(OSError):
+        sweep(house)
+    assert only_visit(house).state == "waiting"
 
 
 def test_by_rules_alone_a_draft_is_there_at_once(house) -> None:

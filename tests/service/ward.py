@@ -10,10 +10,10 @@ from prescreen.clinic.floor import finalise
 from prescreen.clinic.report import Consideration, Draft, Finding, HistoryReview
 from prescreen.clinic.signed import ModelLabel, PatientLink
 from prescreen.ehr.channel import History
-from prescreen.service.care_pages import care_pages
 from prescreen.service.house import House
-from prescreen.service.queue_pages import queue_pages
-from prescreen.service.review_pages import review_pages
+from prescreen.service.nurse.care_pages import care_pages
+from prescreen.service.nurse.queue_pages import queue_pages
+from prescreen.service.nurse.review_pages import review_pages
 from prescreen.store.base import Store
 from prescreen.store.drafts import attach_draft
 from prescreen.store.people import User

@@ -54,3 +54,46 @@ def test_a_store_from_its_making_to_its_drill(tmp_path: Path) -> None:
     for journal in folder.glob("prescreen.db-*"):
         journal.unlink()
     assert "NOT WHOLE" not in call(folder, "audit", "verify")
+
+
+def test_people_from_the_console(tmp_path: Path) -> None:
+    folder = tmp_path / "clinic"
+    call(folder, "store", "migrate")
+    told = call(folder, "user", "add", "Ada.Berg", "--role", "nurse", "--name", "Ada Berg", "--team", "north")
+    assert "login ada.berg, password " in told and "once" in told
+    call(folder, "user", "add", "root.a", "--role", "admin", "--name", "Ed Falk")
+    call(folder, "user", "add", "root.b", "--role", "admin", "--name", "Uma Dahl", "--by", "ed")
+    call(folder, "user", "add", "doc", "--role", "physician", "--name", "Nils Ek", "--reference", "Practitioner/7")
+    assert "ada.berg                 nurse      may sign in        north" in call(folder, "user", "list")
+    again = call(folder, "user", "reset", "ada.berg")
+    assert again.split("password ")[1] != told.split("password ")[1]
+    assert "disabled" in call(folder, "user", "disable", "ada.berg")
+    assert "ada.berg                 nurse      disabled" in call(folder, "user", "list")
+    assert "doc                      physician  may sign in        clinic" in call(folder, "user", "list")
+    with pytest.raises(InputError, match="no such account"):
+        call(folder, "user", "disable", "nobody")
+    call(folder, "user", "disable", "root.b")
+    with pytest.raises(RefusedError, match="last admin"):
+        call(folder, "user", "disable", "root.a")
+    call(folder, "audit", "export", tmp_path / "log")
+    log = (tmp_path / "log").read_text()
+    assert log.count("user.add") == 4 and '"ed"' in log and "Ada Berg" not in log
+
+
+def test_whose_time_has_passed_is_listed(tmp_path: Path) -> None:
+    import datetime
+
+    from prescreen.store.base import now_utc
+    from store.desk import make_store
+
+    folder = tmp_path / "clinic"
+    url = f"sqlite:///{folder / 'prescreen.db'}"
+    made = make_store(tmp_path, url)
+    key_folder = made.keys.folder
+    long_ago = now_utc() - datetime.timedelta(days=400)
+    made.clock = lambda: long_ago
+    visit = make_waiting(made)
+    made.close()
+    keys = ("--keys", key_folder)
+    assert call(folder, "store", "overdue", *keys).startswith("0 patients")
+    assert call(folder, "store", "overdue", "--unsigned", "12", *keys).startswith(f"{visit.patient_id}  unsigned")

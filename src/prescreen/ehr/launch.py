@@ -33,10 +33,10 @@ LEEWAY_S = 60
 class LaunchSettings(Strict):
     """Who we are to the records that may launch us. `allowed` holds their base addresses."""
 
-    client_id: str
-    redirect_uri: str
-    allowed: tuple[str, ...]
-    scopes: tuple[str, ...] = SCOPES
+    client_id: str  # as the record system registered us
+    redirect_uri: str  # `web.base_url` and /launch/back
+    allowed: tuple[str, ...]  # base addresses of the FHIR servers that may launch
+    scopes: tuple[str, ...] = SCOPES  # what is asked for at a launch
 
 
 class Pending(Strict):

@@ -43,11 +43,11 @@ _COMPLETION: Final = {"nurse": Encoded("AU"), "physician": Encoded("LA")}  # tab
 class Route(Strict):
     """Names an interface engine sends by: MSH-3 to MSH-6, and MSH-11 (P production, T training, D debugging)."""
 
-    application: str = "PRESCREEN"
-    facility: str = ""
-    to_application: str = ""
-    to_facility: str = ""
-    processing: Literal["P", "T", "D"] = "P"
+    application: str = "PRESCREEN"  # MSH-3
+    facility: str = ""  # MSH-4
+    to_application: str = ""  # MSH-5
+    to_facility: str = ""  # MSH-6
+    processing: Literal["P", "T", "D"] = "P"  # MSH-11: production, training, debugging
 
 
 ROUTE: Final = Route()

@@ -85,12 +85,15 @@ def _parse_bound(value: str) -> Bound:
     match = _SPAN.fullmatch(value)
     try:
         moment = datetime.datetime.fromisoformat(match[2].replace(" ", "+")) if match else None
-    except ValueError:
+        if moment is not None:
+            zone = moment.tzinfo or datetime.UTC
+            moment = moment.replace(tzinfo=zone).astimezone(datetime.UTC)
+    except (ValueError, OverflowError):
         moment = None
     if match is None or moment is None:
         raise Refusal(400, "invalid", "_lastUpdated is searched as ge, gt, le or lt and a time")
     side: Any = match[1]
-    return Bound(side, moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC))
+    return Bound(side, moment)
 
 
 def read_keys(kind: str, id: str, resource: Resource) -> Keys:

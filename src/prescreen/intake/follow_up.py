@@ -39,8 +39,9 @@ _IDENTIFIER = re.compile(
     r"|(?:home |street |your |where is your )address|post ?code"
     r"|zip ?code|date of birth|birth ?date|born|birthday|(?:social security|insurance|passport|id|identity|record"
     r"|medical record|nhs|account|card|license|licence) (?:number|no|card)|ssn|mrn|where do you live|employer"
-    r"|password|nombre|apellido|direccion|dirección|teléfono|telefono|geburtsdatum|adresse|telefonnummer|ausweis)\b"
-    r"|اسمك|عنوان|هاتف|رقم",
+    r"|pass ?words?|passcode|pin|(?:bank|credit|debit) \w+|cards?|iban|contraseñas?|clave|tarjeta|cuenta bancaria"
+    r"|passwort|kennwort|\w*karte|konto\w*|bankverbindung|nombre|apellido|direccion|dirección|teléfono|telefono|geburtsdatum|adresse|telefonnummer|ausweis)\b"
+    r"|اسمك|عنوان|هاتف|رقم|كلمة (?:ال)?(?:سر|مرور)|بطاقة|حساب(?:ك|كم)",
     re.I,
 )
 _CONDITION = re.compile(

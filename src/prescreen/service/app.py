@@ -12,9 +12,9 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.exceptions import HTTPException
 
 from prescreen.errors import ConflictError, PrescreenError, RefusedError, StoreError
+from prescreen.service.door.identity import Doors, guard
 from prescreen.service.house import House, house_of
-from prescreen.service.identity import Doors, guard
-from prescreen.service.outage import show_outage
+from prescreen.service.patient.outage import show_outage
 from prescreen.service.shell import Shell
 from prescreen.service.worker import Worker
 from prescreen.store.base import Who

@@ -19,7 +19,7 @@ from prescreen.service.settings import Settings
 from prescreen.store.base import Store
 
 if TYPE_CHECKING:
-    from prescreen.service.guarding import GuardedEngine
+    from prescreen.service.engine.guarding import GuardedEngine
 
 TEMPLATES = Path(__file__).with_name("templates")
 

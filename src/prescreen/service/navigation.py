@@ -2,7 +2,7 @@
 
 from typing import Final, NamedTuple
 
-from prescreen.service.identity import Caller
+from prescreen.service.door.identity import Caller
 
 
 class Link(NamedTuple):

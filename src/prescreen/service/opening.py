@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from prescreen.ehr.desk import FhirDesk
 from prescreen.ehr.shelf import Found, ShelfConflict, Stored
 from prescreen.pipeline import Stages
-from prescreen.service.engines import guard, open_engine
-from prescreen.service.guarding import GuardSettings
+from prescreen.service.door.identity import Doors
+from prescreen.service.door.oidc import OidcClient
+from prescreen.service.door.programs import open_hooks, open_programs
+from prescreen.service.engine.engines import guard, open_engine
+from prescreen.service.engine.guarding import GuardSettings
 from prescreen.service.house import House
-from prescreen.service.identity import Doors
-from prescreen.service.oidc import OidcClient
-from prescreen.service.programs import open_hooks, open_programs
+from prescreen.service.record.ways import open_way
 from prescreen.service.settings import Settings
-from prescreen.service.ways import open_way
 from prescreen.store.migrate import open_store
 from prescreen.store.shelf import SqlShelf
 
@@ -80,23 +80,15 @@ def warm(house: House) -> None:
 
 def open_app(house: House, *, works: bool = True) -> "FastAPI":
     """The web application over a house, with every route in the table of roles."""
-    from prescreen.service import (
-        account_pages,
-        admin_pages,
-        app,
-        audit_pages,
-        fhir_pages,
-        glass_pages,
-        hook_pages,
-        launch_pages,
-        patient_door,
-        patient_pages,
-        roles,
-        sign_in,
-    )
-    from prescreen.service.care_pages import care_pages
-    from prescreen.service.queue_pages import queue_pages
-    from prescreen.service.review_pages import review_pages
+    from prescreen.service import app
+    from prescreen.service.door import account_pages, glass_pages, roles, sign_in
+    from prescreen.service.nurse.care_pages import care_pages
+    from prescreen.service.nurse.queue_pages import queue_pages
+    from prescreen.service.nurse.review_pages import review_pages
+    from prescreen.service.office import admin_pages, audit_pages
+    from prescreen.service.patient import entry as patient_door
+    from prescreen.service.patient import pages as patient_pages
+    from prescreen.service.record import fhir_pages, hook_pages, launch_pages
 
     parts = (
         patient_door,

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from prescreen.errors import GuardError
 from prescreen.pipeline import Stages
+from prescreen.service.door.identity import limits_of
+from prescreen.service.door.identity_settings import is_loopback
 from prescreen.service.house import House
-from prescreen.service.identity import limits_of
-from prescreen.service.identity_settings import is_loopback
 from prescreen.service.opening import find_places, open_app, open_doors, open_house
 from prescreen.service.settings import Settings, read_settings
 from prescreen.store.accounts import add_first_admin

@@ -9,10 +9,10 @@ from prescreen.clinic.acuity import Acuity
 from prescreen.config import Strict, parse_recipe, read_yaml
 from prescreen.ehr.launch import LaunchSettings
 from prescreen.errors import RecipeError
-from prescreen.service.engines import Demo, EngineSettings, RulesOnly
-from prescreen.service.identity_settings import IdentitySettings
-from prescreen.service.programs import HookSettings, Program
-from prescreen.service.ways import EmbeddedWay, Way
+from prescreen.service.door.identity_settings import IdentitySettings
+from prescreen.service.door.programs import HookSettings, Program
+from prescreen.service.engine.engines import Demo, EngineSettings, RulesOnly
+from prescreen.service.record.ways import EmbeddedWay, Way
 
 NAME: Final = "serve.yaml"
 
@@ -20,20 +20,21 @@ NAME: Final = "serve.yaml"
 class Clinic(Strict):
     """Who the clinic is, as patients read it. `languages` are offered in this order; the first is the default."""
 
-    name: str = Field(min_length=2, max_length=120)
-    emergency_number: str = Field(min_length=2, max_length=20)
-    phone: str = Field("", max_length=40)
-    languages: tuple[str, ...] = Field(("en",), min_length=1)
-    teams: tuple[str, ...] = Field(("clinic",), min_length=1)
-    time_zone: str = "UTC"
+    name: str = Field(min_length=2, max_length=120)  # as patients and nurses read it on every page
+    emergency_number: str = Field(min_length=2, max_length=20)  # what a patient is told to call
+    phone: str = Field("", max_length=40)  # the clinic's own, on the pages that send a patient to a person
+    languages: tuple[str, ...] = Field(("en",), min_length=1)  # offered in this order: en, es, ar, de
+    teams: tuple[str, ...] = Field(("clinic",), min_length=1)  # a visit belongs to one; the first takes walk-ins
+    time_zone: str = "UTC"  # of the clinic's wall clock, e.g. Europe/Berlin
 
 
 class Review(Strict):
     """How nurses work. `targets_min` is how long each level may wait, in minutes."""
 
-    undo_s: int = Field(30, ge=0, le=600)
-    blind_share: float = Field(0.05, ge=0, le=1)
-    draft_by_s: int = Field(120, ge=5, le=3600)
+    undo_s: int = Field(30, ge=0, le=600)  # how long a signature can be taken back; nothing is sent before
+    blind_share: float = Field(0.05, ge=0, le=1)  # of visits whose level a nurse decides before the draft is seen
+    draft_by_s: int = Field(120, ge=5, le=3600)  # then the rules alone draft; half of it is the model's time
+    # how long each level may wait, in minutes: all four levels, in their order
     targets_min: dict[Acuity, int] = {
         Acuity.EMERGENCY: 2,
         Acuity.HIGH: 15,
@@ -51,11 +52,11 @@ class Review(Strict):
 class Web(Strict):
     """Where the pages are reached. `hosts` are the names a request may carry; behind a proxy the outer ones."""
 
-    base_url: str = "http://localhost:8080"
-    hosts: tuple[str, ...] = ("localhost", "127.0.0.1")
-    proxies: tuple[str, ...] = ()  # addresses of proxies that are believed about who asks
+    base_url: str = "http://localhost:8080"  # where people reach it: https://NAME, plain http for a demonstration
+    hosts: tuple[str, ...] = ("localhost", "127.0.0.1")  # names a request may carry, without port
+    proxies: tuple[str, ...] = ()  # addresses or networks of proxies that are believed about who asks
     walk_in: bool = True  # may a patient begin without an invitation?
-    body_limit: int = Field(262_144, ge=4_096)
+    body_limit: int = Field(262_144, ge=4_096)  # bytes of one request
 
     @property
     def is_secure(self) -> bool:
@@ -63,10 +64,10 @@ class Web(Strict):
 
 
 class Audit(Strict):
-    """Where the log's end is noted outside the database, best on another disk, and every how many lines."""
+    """Where the log's end is noted outside the database, best on another machine's disk, and how often."""
 
-    anchor: Path | None = None
-    every: int = Field(100, ge=1)
+    anchor: Path | None = None  # the file signed marks are added to; none keeps them in the database alone
+    every: int = Field(100, ge=1)  # lines of the log between two marks
 
 
 class Settings(Strict):
@@ -78,11 +79,11 @@ class Settings(Strict):
     engine: EngineSettings = RulesOnly()
     record: tuple[Way, ...] = (EmbeddedWay(),)
     identity: IdentitySettings = IdentitySettings()
-    programs: tuple[Program, ...] = ()
+    programs: tuple[Program, ...] = ()  # who may use the FHIR endpoint of the embedded way
     hooks: HookSettings | None = None
     launch: LaunchSettings | None = None
     audit: Audit = Audit()
-    demo: bool = False
+    demo: bool = False  # invented patients: marks every page, allows an unreleased model and plain http here
 
     @model_validator(mode="after")
     def _is_safe(self) -> "Settings":

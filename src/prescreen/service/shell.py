@@ -6,11 +6,14 @@ fault is logged by its type and places in our code, never by its message or vari
 
 import json
 import logging
+import re
 import secrets
 import time
 import traceback
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
+
+from starlette.requests import ClientDisconnect
 
 from prescreen.service.settings import Web
 
@@ -34,7 +37,10 @@ HEADERS: Final = (
     ("permissions-policy", "camera=(), microphone=(), geolocation=()"),
     ("cache-control", "no-store"),
 )
+INNER: Final = ("/live", "/ready")  # asked from inside by any address; they tell nothing of anybody
 _TOO_LONG: Final = (413, "That is too long to be sent at once.")
+_NO_FORM: Final = (415, "No form of ours sends that.")
+_HOST: Final = re.compile(r"([a-z0-9.-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
 _STRICT: Final = ("strict-transport-security", "max-age=63072000; includeSubDomains")
 
 
@@ -69,6 +75,8 @@ class Shell:
                 await _say(send_marked, *(refused or _TOO_LONG))
             else:
                 await self.app(scope, _replay(body, receive), send_marked)
+        except ClientDisconnect:  # nobody is there to be answered
+            sent.setdefault("status", 0)
         except Exception as error:  # nothing of a fault may reach the person or the log but where it happened
             _log(mark=mark, fault=type(error).__name__, at=_places(error))
             if "status" not in sent:
@@ -85,19 +93,27 @@ class Shell:
     def _refuse(self, scope: Scope) -> tuple[int, str] | None:
         headers = scope["headers"]
         hosts = [value for name, value in headers if name == b"host"]
-        host = hosts[0].decode("latin-1").rsplit(":", 1)[0].strip("[]") if len(hosts) == 1 else ""
-        if host.lower() not in self.web.hosts:
+        host = _HOST.fullmatch(hosts[0].decode("latin-1").lower()) if len(hosts) == 1 else None
+        known = host is not None and host[1].strip("[]") in self.web.hosts
+        if not known and scope["path"] not in INNER:
             return 421, "This service is not reached by that name."
         for name, value in headers:
-            if name == b"content-length" and (not value.isdigit() or int(value) > self.web.body_limit):
+            if name == b"content-length" and not self._fits(value):
                 return _TOO_LONG
+            if name == b"content-type" and value.strip().lower().startswith(b"multipart/"):
+                return _NO_FORM  # its parts may name any encoding, half characters among them
         return None
+
+    def _fits(self, length: bytes) -> bool:
+        return length.isdigit() and len(length) < 10 and int(length) <= self.web.body_limit
 
     async def _read(self, receive: Receive) -> bytes | None:
         """The whole body before anybody acts on a part of it; None where it goes over the limit."""
         body = b""
         while True:
             message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnect  # half a form is no form
             body += message.get("body", b"")
             if len(body) > self.web.body_limit:
                 return None

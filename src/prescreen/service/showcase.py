@@ -8,8 +8,8 @@ from typing import Final, NamedTuple
 
 from prescreen.clinic.signed import PatientLink
 from prescreen.intake.plan import REVIEW
-from prescreen.service import patient_flow
 from prescreen.service.house import House
+from prescreen.service.patient import flow as patient_flow
 from prescreen.store.accounts import add_user, find_user, set_password
 from prescreen.store.base import Who
 from prescreen.store.passwords import draw_password, hash_password

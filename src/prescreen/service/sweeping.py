@@ -8,8 +8,8 @@ from typing import Final
 
 from prescreen.intake import interview as talk
 from prescreen.intake.state import Interview
+from prescreen.service.door.identity import limits_of
 from prescreen.service.house import House
-from prescreen.service.identity import limits_of
 from prescreen.store.anchors import take_checkpoint
 from prescreen.store.base import Who
 from prescreen.store.once import sweep_once
@@ -23,19 +23,19 @@ WHO: Final = Who("sweeper", "service")
 
 
 def sweep(house: House) -> int:
-    """One round; how many interviews were taken over."""
+    """One round; how many interviews were taken over. Patients come first: a model or an anchor may be away."""
     staff, patient = limits_of(house.settings.identity)
     with house.store.act(WHO) as act:
         sweep_sessions(act, staff, patient)
         sweep_attempts(act)
         sweep_once(act)
-    if house.try_model is not None:
-        house.try_model()
-    take_checkpoint(house.store, house.settings.audit.anchor, house.settings.audit.every)
     with house.store.look(WHO) as look:
         left = [visit.id for visit in find_left(look, look.now - LEFT_AFTER)]
     for visit_id in left:
         take_over(house, visit_id)
+    if house.try_model is not None:
+        house.try_model()
+    take_checkpoint(house.store, house.settings.audit.anchor, house.settings.audit.every)
     return len(left)
 
 

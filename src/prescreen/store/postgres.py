@@ -60,6 +60,7 @@ def _call(program: str, url: str, *words: str) -> None:
         "PGPORT": str(address.port) if address.port else None,
         "PGUSER": address.username,
         "PGPASSWORD": address.password,
+        "PGPASSFILE": address.query.get("passfile"),
         "PGSSLMODE": address.query.get("sslmode"),
         "PGSSLROOTCERT": address.query.get("sslrootcert"),
     }

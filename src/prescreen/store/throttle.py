@@ -16,7 +16,7 @@ import ipaddress
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from prescreen.store.base import Act
 from prescreen.store.people import Attempt
@@ -61,9 +61,14 @@ def read_wait(act: Act, *tries: tuple[Limit, str]) -> datetime.timedelta | None:
 
 def forgive(act: Act, limit: Limit, text: str) -> None:
     """Forget the tries: the right password was given, or an admin says so."""
-    row = act.session.get(Attempt, _look(act, limit, text))
-    if row is not None:
-        act.session.delete(row)
+    act.session.execute(delete(Attempt).where(Attempt.look == _look(act, limit, text)))
+
+
+def give_back(act: Act, limit: Limit, text: str) -> None:
+    """Take one try off again: it was right. Others of the same caller still count."""
+    row = act.session.get(Attempt, _look(act, limit, text), with_for_update=True, populate_existing=True)
+    if row is not None and row.count:
+        row.count -= 1
 
 
 def sweep_attempts(act: Act, older: datetime.timedelta = datetime.timedelta(days=2)) -> int:

@@ -1,0 +1,1 @@
+"""Who may come in and how: sign-in, sessions on the wire, roles, programs. Knows no chart."""

@@ -1,0 +1,137 @@
+"""One's own account: password and authenticator app. Who changes either shows first who they are."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request
+from starlette.responses import RedirectResponse, Response
+
+from prescreen.errors import RefusedError
+from prescreen.service.door import cookies
+from prescreen.service.door.identity import Caller, CurrentUser, doors_of, store_of
+from prescreen.store import sign_in as door
+from prescreen.store.accounts import check_own
+from prescreen.store.glass import is_fresh
+from prescreen.store.passwords import draw_secret, secret_address
+
+_SETUP_S = 900
+_WRONG = "Password or code is not right. Try again."
+
+
+def make_router() -> APIRouter:
+    """The routes of one's own account."""
+    router = APIRouter()
+    router.add_api_route("/account", show, methods=["GET"], name="account")
+    router.add_api_route("/account/password", change_password, methods=["POST"], name="account-password")
+    router.add_api_route("/account/totp", set_totp, methods=["POST"], name="account-totp")
+    return router
+
+
+def show(request: Request, caller: CurrentUser, done: str = "") -> Response:
+    told = {"password": "Your new password is kept.", "totp": "Your authenticator app is set up."}.get(done, "")
+    return _page(request, caller, told=told)
+
+
+def change_password(
+    request: Request,
+    caller: CurrentUser,
+    password: Annotated[str, Form()] = "",
+    code: Annotated[str, Form()] = "",
+    new: Annotated[str, Form()] = "",
+    again: Annotated[str, Form()] = "",
+) -> Response:
+    assert caller.user is not None and caller.session is not None
+    store = store_of(request)
+    if caller.user.issuer is not None:
+        return _page(request, caller, fault="Change your password where you sign in: at your organisation.")
+    fault = _fault_of(caller, password, new, again)
+    if fault:
+        return _page(request, caller, fault=fault)
+    answer = door.prove(store, caller.user, caller.session.id, password, code)
+    if answer.begun is None:
+        return _page(request, caller, fault=_slow(answer) or _WRONG)
+    door.change_password(store, caller.user, answer.begun.session.id, new)
+    return _done(request, answer.begun.token, "password")
+
+
+def set_totp(
+    request: Request,
+    caller: CurrentUser,
+    pending: Annotated[str, Form()] = "",
+    code: Annotated[str, Form()] = "",
+    password: Annotated[str, Form()] = "",
+    old_code: Annotated[str, Form()] = "",
+) -> Response:
+    assert caller.user is not None and caller.session is not None
+    store, user, session = store_of(request), caller.user, caller.session
+    value = cookies.open_value(store.keys, f"totp|{user.id}", pending)
+    now = store.clock()
+    if user.issuer is not None or value is None or not 0 <= now.timestamp() - value["at"] <= _SETUP_S:
+        return _page(request, caller, fault="This set-up is too old. Scan the new picture.")
+    token = ""
+    if user.totp is not None or not is_fresh(session.proved, now):
+        answer = door.prove(store, user, session.id, password, old_code)
+        if answer.begun is None:
+            return _page(request, caller, fault=_slow(answer) or _WRONG, secret=value["secret"])
+        session, token = answer.begun.session, answer.begun.token
+    if not door.enrol_totp(store, user, session.id, value["secret"], code):
+        fresh = Caller(caller.who, session.csrf, session, user, None, caller.unfinished)
+        fault = "The code of the app is not right. Check the clock of your phone and try the next code."
+        return _with_token(request, _page(request, fresh, fault=fault, secret=value["secret"]), token)
+    return _done(request, token, "totp")
+
+
+def _fault_of(caller: Caller, password: str, new: str, again: str) -> str:
+    if new != again:
+        return "The two new passwords are not the same."
+    if new == password:
+        return "Choose a new password, not the old one."
+    assert caller.user is not None
+    try:
+        check_own(caller.user, new)
+    except RefusedError as error:
+        told = str(error)
+        return told[0].upper() + told[1:] + "."
+    return ""
+
+
+def _slow(answer: door.Answer) -> str:
+    seconds = int(answer.wait.total_seconds() + 0.999)
+    return f"Too many tries. Wait {seconds} s, then try again." if seconds else ""
+
+
+def _done(request: Request, token: str, what: str) -> Response:
+    where = f"{request.app.url_path_for('account')}?done={what}"
+    return _with_token(request, RedirectResponse(where, 303, headers={"Cache-Control": "no-store"}), token)
+
+
+def _with_token(request: Request, response: Response, token: str) -> Response:
+    if token:
+        cookies.put_cookie(response, cookies.STAFF, token, plain=doors_of(request).plain)
+    return response
+
+
+def _page(request: Request, caller: Caller, *, told: str = "", fault: str = "", secret: str = "") -> Response:
+    import segno
+
+    assert caller.user is not None and caller.session is not None
+    store, user = store_of(request), caller.user
+    secret = secret or draw_secret()
+    address = secret_address(secret, user.login, doors_of(request).clinic)
+    sealed = {"secret": secret, "at": store.clock().timestamp()}
+    response: Response = request.app.state.house.render(
+        request,
+        "account.html",
+        csrf=caller.csrf,
+        user=user,
+        unfinished=caller.unfinished,
+        told=told,
+        fault=fault,
+        fresh=is_fresh(caller.session.proved, store.clock()),
+        secret=" ".join(secret[at : at + 4] for at in range(0, len(secret), 4)),
+        picture=segno.make(address).svg_data_uri(scale=4, border=4, light="#fff"),
+        pending=cookies.seal_value(store.keys, f"totp|{user.id}", sealed),
+    )
+    response.headers["Cache-Control"] = "no-store"
+    if fault:
+        response.status_code = 422
+    return response

@@ -1,0 +1,70 @@
+"""Breaking the glass: a visit of another team for half an hour, with a reason and a fresh proof. Knows no chart."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import RedirectResponse
+from starlette.responses import Response
+
+from prescreen.errors import PrescreenError
+from prescreen.service.door import cookies
+from prescreen.service.door.identity import CurrentUser, doors_of, store_of
+from prescreen.service.house import house_of
+from prescreen.store.glass import REASON_LEAST, break_glass, is_fresh
+from prescreen.store.sign_in import prove
+
+_WRONG = "Password or code is not right. Try again."
+
+
+def make_router() -> APIRouter:
+    """The two routes."""
+    router = APIRouter()
+    router.add_api_route("/glass/{visit_id}", show, methods=["GET"], name="glass")
+    router.add_api_route("/glass/{visit_id}", take, methods=["POST"], name="glass-post")
+    return router
+
+
+def show(request: Request, caller: CurrentUser, visit_id: str) -> Response:
+    return _page(request, caller, visit_id)
+
+
+def take(
+    request: Request,
+    caller: CurrentUser,
+    visit_id: str,
+    reason: Annotated[str, Form()] = "",
+    password: Annotated[str, Form()] = "",
+    code: Annotated[str, Form()] = "",
+) -> Response:
+    """Show who one is where that was a while ago, then open the visit."""
+    store, token, proved = store_of(request), "", caller.proved
+    assert caller.user is not None and caller.session is not None
+    if not is_fresh(proved, store.clock()):
+        answer = prove(store, caller.user, caller.session.id, password, code)
+        if answer.begun is None:
+            return _page(request, caller, visit_id, _WRONG, reason)
+        token, proved = answer.begun.token, answer.begun.session.proved
+    try:
+        with store.act(caller.who) as act:
+            break_glass(act, visit_id[:64], reason, proved)
+        response: Response = RedirectResponse(f"/visits/{visit_id[:64]}", 303)
+    except PrescreenError as error:
+        response = _page(request, caller, visit_id, str(error), reason)
+    if token:
+        cookies.put_cookie(response, cookies.STAFF, token, plain=doors_of(request).plain)
+    return response
+
+
+def _page(request: Request, caller: CurrentUser, visit_id: str, fault: str = "", reason: str = "") -> Response:
+    assert caller.user is not None
+    return house_of(request).render(
+        request,
+        "glass.html",
+        422 if fault else 200,
+        visit_id=visit_id[:64],
+        fault=fault,
+        reason=reason[:500],
+        least=REASON_LEAST,
+        ask_proof=not is_fresh(caller.proved, store_of(request).clock()),
+        has_code=caller.user.totp is not None,
+    )

@@ -1,0 +1,1 @@
+"""Asking a model without ever depending on it. Knows no page and no SQL."""

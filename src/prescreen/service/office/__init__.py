@@ -1,0 +1,1 @@
+"""The pages of admin and auditor. No chart is opened from here."""
