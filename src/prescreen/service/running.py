@@ -15,6 +15,7 @@ from prescreen.store.accounts import add_first_admin
 from prescreen.store.base import Who
 
 CONSOLE = Who("console", "service")
+KEEP_S = 75  # longer than a proxy keeps a quiet connection: one shut in the moment of a press loses the press
 
 
 def run_service(
@@ -40,6 +41,7 @@ def run_service(
             server_header=False,
             proxy_headers=bool(settings.web.proxies),
             forwarded_allow_ips=list(settings.web.proxies),
+            timeout_keep_alive=KEEP_S,
             timeout_graceful_shutdown=10,
         )
     finally:
