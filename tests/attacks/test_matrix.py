@@ -115,7 +115,8 @@ def test_every_route_as_every_role(room: Room) -> None:
             elif may:
                 hides = who == "stranger" and "{visit_id}" in route.path and route.name != "glass-post"
                 hides = hides and route.name != "glass"
-                found = answer.status_code != 404 or route.name.startswith("oidc") or role == "physician"
+                off = route.name.startswith(("oidc", "launch"))  # this clinic has neither
+                found = answer.status_code != 404 or off
                 right = not is_away(answer) and answer.status_code < 500 and (not hides or not found)
                 right = right and (hides or found or route.name == "fhir-read")
             else:
@@ -169,6 +170,8 @@ def test_a_refused_visit_leaves_a_line_and_a_strange_id_finds_nothing(room: Room
 def test_ids_in_forms_reach_nobody_elses_things(room: Room) -> None:
     citadel = room.citadel
     nurse, admin = citadel.staff("nurse"), citadel.staff("admin")
+    with citadel.store.act(TEST) as act:
+        act.session.get_one(User, citadel.ids["leaver"]).disabled = True
     assert nurse.post(f"/visits/{room.visit}/claim").status_code == 303
     for to in (*(citadel.ids[login] for login in ("stranger", "admin", "leaver", "auditor")), "0" * 32, "'", "\0"):
         assert nurse.post(f"/visits/{room.visit}/assign", to=to).status_code == 422, to
