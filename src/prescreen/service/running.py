@@ -1,6 +1,7 @@
 """One service run at the console: opened, greeted, served until it is told to stop. Knows uvicorn."""
 
 import logging
+import signal
 import sys
 from pathlib import Path
 
@@ -28,6 +29,7 @@ def run_service(
     places = find_places(data, keys)
     is_new = not (data / "prescreen.db").exists()
     house = open_house(settings, places, stages)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn raises it again when it is done
     try:
         app = open_app(house)
         greet(house, is_new=is_new)
