@@ -25,6 +25,7 @@ from prescreen.service.engine.faults import QUESTIONS
 from prescreen.service.engine.guarding import GuardedEngine, GuardSettings
 from prescreen.service.house import House
 from prescreen.service.opening import ASKING, find_places, open_app, open_house
+from prescreen.service.running import KEEP_S
 from prescreen.service.settings import Clinic, Review, Settings, Web
 from prescreen.store.accounts import add_user, find_user, set_password
 from prescreen.store.base import Who
@@ -179,6 +180,7 @@ def main() -> None:
             sampler.start()
         uvicorn.run(
             app, host="127.0.0.1", port=told.port, log_config=None, access_log=False, server_header=False,
+            timeout_keep_alive=KEEP_S,
             timeout_graceful_shutdown=10,
         )  # fmt: skip
     finally:

@@ -93,8 +93,9 @@ async def watch_lag(lags: list[float]) -> None:
 
 
 async def open_clinic(base: str, told: argparse.Namespace, ledger: Ledger, lags: list[float]) -> None:
-    pace = Pace(told.think, (1.0, 2.0) if told.quick else (20.0, 30.0), 2.0 if told.quick else 10.0)
     until = time.monotonic() + told.minutes * 60
+    read_s, refresh_s = ((1.0, 2.0), 2.0) if told.quick else ((20.0, 30.0), 10.0)
+    pace = Pace(told.think, read_s, refresh_s, until)
     watcher = asyncio.create_task(watch_lag(lags))
     people = [
         *(live_patients(base, ledger, pace, 7000 + n, until) for n in range(told.patients)),

@@ -5,6 +5,7 @@ Knows the pages' forms and nothing behind them. Everybody is invented.
 
 import asyncio
 import html
+import math
 import random
 import re
 import ssl
@@ -151,9 +152,12 @@ class Pace:
     patient_s: float = 6.0
     nurse_s: tuple[float, float] = (20.0, 30.0)
     refresh_s: float = 10.0
+    until: float = math.inf  # of time.monotonic: then everybody stops where they are
 
     async def think(self, random: random.Random) -> None:
         await asyncio.sleep(min(random.expovariate(1 / self.patient_s), 60.0) if self.patient_s > 0 else 0)
+        if time.monotonic() >= self.until:
+            raise Gone
 
 
 async def live_patients(base: str, ledger: Ledger, pace: Pace, seed: int, until: float) -> None:
@@ -165,7 +169,7 @@ async def live_patients(base: str, ledger: Ledger, pace: Pace, seed: int, until:
         try:
             await walk(browser, ledger, pace, chance)
         except Gone:
-            await asyncio.sleep(1)
+            await asyncio.sleep(min(1.0, max(0.0, until - time.monotonic())))
         finally:
             await browser.close()
 

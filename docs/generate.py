@@ -193,7 +193,7 @@ def render_settings() -> str:
         if kind is not None:
             title += f", kind `{type_name(kind.annotation)}`"
         parts.append(f"### {title}\n")
-        parts.append(f"{escape(inspect.getdoc(group.settings) or '')}\n")
+        parts.append(f"{' '.join((inspect.getdoc(group.settings) or '').split())}\n")
         parts.append("| key | type | default | meaning |\n| --- | --- | --- | --- |")
         for key in list_settings(group):
             default = f"`{escape(key.default)}`" if key.default else ""

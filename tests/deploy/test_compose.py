@@ -118,7 +118,7 @@ def test_only_who_needs_a_secret_has_it(compose: dict[str, Any]) -> None:
 
 
 def test_the_keys_are_a_folder_that_only_who_makes_them_may_write(compose: dict[str, Any]) -> None:
-    """A key file must be the service's own: a folder bound as it is keeps owner and mode, a secret may not."""
+    """A key file must be the service's user's own: a folder that is bound keeps owner and mode."""
     for name in ("app", *TOOLS):
         service = compose["services"][name]
         (keys,) = [volume for volume in service["volumes"] if volume["target"] == "/run/keys"]

@@ -94,7 +94,7 @@ def test_no_secret_value_and_no_secret_in_the_environment(manifests: list[Manife
 def test_keys_are_copied_into_memory_with_a_mode_the_program_takes(
     manifests: list[Manifest], tmp_path: Path
 ) -> None:
-    """With fsGroup a mounted secret is open to the group (0440) whatever defaultMode says; `Keys` refuses it."""
+    """With fsGroup a mounted secret is open to the group (0440) whatever its mode says: `Keys` refuses that."""
     import sys
 
     from prescreen.store.keys import Keys

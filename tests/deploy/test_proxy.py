@@ -165,7 +165,9 @@ def ask(port: int, request: str, *, tls: bool = True) -> Answer:
         if tls:
             sock.close()
     lines = head.decode().split("\r\n")
-    headers = dict(line.lower().split(": ", 1) for line in lines[1:])
+    pairs = [line.lower().split(": ", 1) for line in lines[1:]]
+    assert len({name for name, _ in pairs}) == len(pairs), "a header that is said twice"
+    headers = dict(pairs)
     return Answer(int(lines[0].split()[1]), headers, body.decode())
 
 

@@ -66,9 +66,7 @@ def test_keys_are_a_folder_apart_and_who_needs_no_secret_sees_none(
         for command in unit["ExecStart"] + unit.get("ExecStartPre", []):
             assert "--data /var/lib/prescreen --keys /etc/prescreen/keys" in command
         assert "LoadCredential" not in unit, "its copies may show as 0440, which the program refuses"
-        assert not any("/etc" in path for path in unit.get("ReadWritePaths", [])), (
-            "keys cannot be written from here"
-        )
+        assert not any("/etc" in path for path in unit.get("ReadWritePaths", [])), "keys are read only"
     assert units[MAIN]["InaccessiblePaths"] == ["-/etc/prescreen/tls"]
     assert all(units[job]["InaccessiblePaths"] == ["-/etc/prescreen/secrets -/etc/prescreen/tls"] for job in JOBS)
     said = "\n".join(value for unit in units.values() for value in unit.get("Environment", []))

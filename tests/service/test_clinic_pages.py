@@ -223,7 +223,7 @@ def test_every_page_of_the_staff(look, clinic: Clinic) -> None:
     page.locator("#name").fill("Somebody Else")
     press(page, page.get_by_role("button", name="Add", exact=True))
     look("admin people refused")
-    press(page, page.get_by_role("button", name="New password for nurse2", exact=True))
+    press(page, page.get_by_role("button", name="New password for physician", exact=True))
     look("admin people, a new password")
     press(page, page.get_by_role("button", name="Sign out").first)
     sign_in(page, clinic, "auditor")

@@ -70,7 +70,7 @@ def answer_on(phone: TestClient, page: str, complaint: str = "My throat has been
         "area": {"area": "other"},
         "onset": {"start": "days", "course": "same", "pain": "3"},
         "history": {"medications": "ramipril", "allergies_none": "none"},
-        "measures": {"temperature": "37.9", "temperature_unit": "C"},
+        "measures": {"temperature": "37.9", "temperature_unit": "°C"},
         "review": {"confirm": "yes"},
     }
     csrf, mark = hidden(page, "csrf"), hidden(page, "mark")

@@ -102,10 +102,20 @@ def wants_model(state: Interview) -> bool:
 
 
 def model_messages(state: Interview) -> "list[Message]":
-    """The conversation as the model was trained to read it: patients' words only ever stand in user turns."""
+    """The conversation as the model was trained to read it: patients' words only ever stand in user turns.
+
+    The complaint and the last exchanges (`recall`) are what a small model can use; a long script makes it write a
+    report instead of a question.
+    """
     from prescreen.model.prompt import dialogue_messages
 
-    messages = dialogue_messages(make_case(state))
+    case = make_case(state)
+    developer, *talk = dialogue_messages(case)
+    first, last = talk[: -2 * state.settings.recall], talk[-2 * state.settings.recall :]
+    opening: list[Message] = [{"role": "user", "content": case.complaint}] if first else []
+    if opening and last[0]["role"] == "user":
+        last = last[1:]
+    messages = [developer, *opening, *last]
     for message in messages:
         if message["role"] == "user":
             message["content"] = message["content"].replace("<|", "< |").replace("|>", "| >")

@@ -22,6 +22,7 @@ class Settings(Strict):
     emergency_number: Annotated[str, Limited(pattern=r"^[0-9 +]{2,20}$")] = "112"
     on_site: bool = False  # patients answer in the waiting room, so "tell the staff" comes first
     follow_ups: Annotated[int, Limited(ge=0, le=4)] = 4  # questions the model may add
+    recall: Annotated[int, Limited(ge=1, le=12)] = 2  # exchanges the model reads besides the complaint
     follow_up_languages: tuple[str, ...] = ("en",)  # languages the model may ask in
 
 

@@ -1,6 +1,7 @@
 """One service run at the console: opened, greeted, served until it is told to stop. Knows uvicorn."""
 
 import logging
+import signal
 import sys
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from prescreen.store.accounts import add_first_admin
 from prescreen.store.base import Who
 
 CONSOLE = Who("console", "service")
+KEEP_S = 75  # longer than a proxy keeps a quiet connection: one shut in the moment of a press loses the press
 
 
 def run_service(
@@ -27,6 +29,7 @@ def run_service(
     places = find_places(data, keys)
     is_new = not (data / "prescreen.db").exists()
     house = open_house(settings, places, stages)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn raises it again when it is done
     try:
         app = open_app(house)
         greet(house, is_new=is_new)
@@ -40,6 +43,7 @@ def run_service(
             server_header=False,
             proxy_headers=bool(settings.web.proxies),
             forwarded_allow_ips=list(settings.web.proxies),
+            timeout_keep_alive=KEEP_S,
             timeout_graceful_shutdown=10,
         )
     finally:

@@ -65,7 +65,7 @@ PATIENTS: Final = (
             "area": {"area": "urinary"},
             "onset": {"start": "days", "course": "same", "pain": "4"},
             "history": {"conditions_none": "none", "medications": "the pill", "allergies": "penicillin"},
-            "measures": {"temperature": "37.4", "temperature_unit": "C"},
+            "measures": {"temperature": "37.4", "temperature_unit": "°C"},
         },
     ),
     Invented(

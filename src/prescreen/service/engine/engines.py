@@ -43,7 +43,7 @@ class Released(Strict):
     """
 
     kind: Literal["release"] = "release"  # the promoted model, in processes beside the service
-    releases: Path = Path("releases")  # the folder `prescreen promote` writes
+    releases: Path = Path("releases")  # where promoted releases are kept
     processes: Annotated[int, Field(ge=1)] = 1  # each holds the whole model; with two no question waits for a draft
     threads: int = 0  # of each process; 0 leaves it to torch
     start_s: float = 600.0  # how long loading may take before the process is taken for hung
@@ -72,7 +72,7 @@ class Endpoint(Strict):
     effort: str = ""  # reasoning effort asked for; empty asks for none
     timeout_s: float = 60.0  # of one call
     at_once: int = 4  # calls at the same time
-    releases: Path = Path("releases")  # the folder `prescreen promote` writes
+    releases: Path = Path("releases")  # where promoted releases are kept
     released: str = ""  # the verdict (SHA-256) a person confirms this server to serve
     demo: bool = False  # anything, for invented patients
 
