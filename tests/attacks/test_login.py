@@ -51,6 +51,7 @@ def test_a_thousand_guesses_at_once_are_a_handful(citadel: Citadel) -> None:
     assert door.sign_in(citadel.store, right, STAFF).begun is not None
 
 
+@pytest.mark.slow
 def test_one_address_with_a_thousand_logins_is_slowed_down_too(citadel: Citadel) -> None:
     def guess(number: int) -> bool:
         told = door.Try(f"person{number}", "winter2026winter", address="10.1.1.1")
@@ -63,6 +64,7 @@ def test_one_address_with_a_thousand_logins_is_slowed_down_too(citadel: Citadel)
         assert act.session.scalar(select(func.count()).select_from(Attempt)) <= 25  # the table cannot be filled
 
 
+@pytest.mark.slow
 def test_an_own_account_resets_nobody_elses_count(citadel: Citadel) -> None:
     """Signing in rightly in between gives no further guesses at the door or at another login."""
     looked_at = 0
@@ -91,6 +93,7 @@ def test_the_answer_tells_no_name(citadel: Citadel) -> None:
     assert len(told) == 1
 
 
+@pytest.mark.slow
 def test_the_time_tells_no_name(citadel: Citadel) -> None:
     """Medians of interleaved tries; a login that is not looked up in the same way would be 20 times as quick."""
     times: dict[str, list[float]] = {"nobody": [], "nurse": [], "leaver": []}
