@@ -1,12 +1,22 @@
 """The verbs of the clinic at work: the people who may sign in, the audit log. Knows typer alone."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from prescreen.errors import InputError
-from prescreen.storing import CLINIC, Data, Database, KeyFolder, name_person, open_clinic
+from prescreen.storing import (
+    CLINIC,
+    Data,
+    Database,
+    KeyFolder,
+    find_database,
+    find_keys,
+    name_person,
+    open_clinic,
+)
 
 if TYPE_CHECKING:
     from prescreen.store.accounts import Made
@@ -140,6 +150,32 @@ def export(
     with open_clinic(data, database, keys) as opened:
         count = write(opened, out, form)
     print(f"{out}: {count} lines")
+
+
+@audit.command()
+def record(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A folder with a serve.yaml.")],
+    data: Data = CLINIC,
+    database: Database = "",
+    keys: KeyFolder = None,
+    days: Annotated[int, typer.Option("--days", min=1, help="Signatures of so many days.")] = 7,
+) -> None:
+    """Ask the record for every signature: what it lost, what arrived unseen; exit code 1 where anything differs."""
+    from prescreen.service.opening import Places, open_record
+    from prescreen.service.record.reconciling import reconcile
+    from prescreen.service.settings import read_settings
+
+    places = Places(find_database(data, database), find_keys(data, keys))
+    house = open_record(read_settings(folder), places, make=False)
+    try:
+        told = reconcile(house, house.store.clock() - timedelta(days=days))
+    finally:
+        house.close()
+    for difference in told.differences:
+        print(f"{difference.signature} {difference.channel} ({difference.state}): {difference.sentence}")
+    print(", ".join(f"{count} {outcome}" for outcome, count in sorted(told.counts.items())) or "nothing was signed")
+    if told.differences:
+        raise typer.Exit(1)
 
 
 @audit.command()

@@ -4,6 +4,7 @@ and in what is sent to the record, and in no log, line, address, header, file or
 import base64
 import re
 import sqlite3
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any

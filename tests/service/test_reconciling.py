@@ -79,3 +79,34 @@ def test_a_record_that_cannot_be_asked_settles_nothing(house) -> None:
     assert told.counts == {"not asked": 1} and "cannot be asked" in told.differences[0].sentence
     house.channels.clear()
     assert reconcile(house, NOON - datetime.timedelta(days=1)).counts == {"way gone": 1}
+
+
+def test_the_verb_compares_and_fails_where_anything_differs(tmp_path: Path) -> None:
+    from typer.testing import CliRunner
+
+    from prescreen import serving
+    from prescreen.service.opening import Places, open_record
+    from prescreen.service.settings import read_settings
+    from prescreen.store.people import User
+    from prescreen.store.tables import Outgoing
+
+    folder, data = tmp_path / "clinic", tmp_path / "data"
+    folder.mkdir()
+    (folder / "serve.yaml").write_text("demo: true\nclinic: {name: Harbour, emergency_number: '112'}\n")
+    data.mkdir(mode=0o700)
+    house = open_record(read_settings(folder), Places(f"sqlite:///{data / 'prescreen.db'}", data / "keys"))
+    house.store.clock = StoppedClock()
+    with house.store.act(SERVICE) as act:
+        nurse = User(id="nurse-1", login="n", name="N", role="nurse", teams=["clinic"], created=act.now)
+        act.session.add(nurse)
+    sign_it(house.store)
+    send(house)
+    args = ["record", str(folder), "--data", str(data), "--days", "36500"]
+    whole = CliRunner().invoke(serving.audit, args)
+    assert (whole.exit_code, whole.output.strip()) == (0, "1 held")
+    with house.store.act(SERVICE) as act:
+        for row in act.session.query(Outgoing):
+            row.state = "waiting"
+    told = CliRunner().invoke(serving.audit, args)
+    assert told.exit_code == 1 and "held it already" in told.output
+    house.close()

@@ -41,13 +41,17 @@ def find_places(data: Path, keys: Path | None = None) -> Places:
 
 def open_house(settings: Settings, places: Places, stages: Stages) -> House:
     """Everything opened and checked; what cannot serve is said in one sentence before a port is opened."""
-    store = open_store(places.database, places.keys)
-    desk = FhirDesk(SqlShelf(store, Stored, Found, ShelfConflict), clock=store.clock)
-    channels = {way.name: open_way(way, desk) for way in settings.record}
-    house = House(settings, store, channels, desk=desk)
+    house = open_record(settings, places)
     open_model(house, stages)
     warm(house)
     return house
+
+
+def open_record(settings: Settings, places: Places, *, make: bool = True) -> House:
+    """The store and the ways to the record alone: what comparing both needs."""
+    store = open_store(places.database, places.keys, make=make)
+    desk = FhirDesk(SqlShelf(store, Stored, Found, ShelfConflict), clock=store.clock)
+    return House(settings, store, {way.name: open_way(way, desk) for way in settings.record}, desk=desk)
 
 
 def open_model(house: House, stages: Stages) -> None:
