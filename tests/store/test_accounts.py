@@ -582,3 +582,13 @@ def test_own_names_are_no_password() -> None:
     check_own(user, GOOD)
     with pytest.raises(RefusedError):
         check_own(user, "limamora and more")
+
+
+def test_a_shift_signs_in_from_one_address_without_waiting(store: Store) -> None:
+    with store.act(NURSE) as act:
+        made = [add_user(act, f"shift{n}", name=f"Nurse {n}", role="nurse", teams=["clinic"]) for n in range(25)]
+    for one in made:
+        answer = sign_in(
+            store, Try(login=one.user.login, password=one.password, code="", address="10.0.0.9"), STAFF
+        )
+        assert answer.begun is not None, one.user.login
