@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 TORCH := $(shell grep '^torch==' requirements.lock)
 GPU := $(shell nvidia-smi -L 2>/dev/null)
 
-.PHONY: setup check test slow peers docs demo bench twin words
+.PHONY: setup check test slow long peers docs demo bench twin words
 .DEFAULT_GOAL := test
 
 setup: $(VENV)/.stamp
@@ -44,6 +44,9 @@ slow: setup
 # Servers of other people that some tests run against, by npm into .peers (PRESCREEN_PEERS); without a network they skip.
 peers: setup
 	PYTHONPATH=tests $(BIN)/python -m small_peers
+
+long: setup
+	$(BIN)/python -m pytest -m long -o faulthandler_timeout=3600
 
 docs: setup
 	$(BIN)/python docs/generate.py

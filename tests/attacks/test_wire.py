@@ -9,7 +9,7 @@ import pytest
 
 from attacks.process import Running, running
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 HALF_OPEN = 200
 SLOWEST_S = 2.0
 

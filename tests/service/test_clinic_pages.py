@@ -38,7 +38,7 @@ LOOKED: list[str] = []
 CHEST = {"complaint": "I have crushing chest pain going into my left arm and I am sweating"}
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.long,
     pytest.mark.skipif(not BROWSER, reason="chromium is not installed: nothing was looked at"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.filterwarnings("ignore::ResourceWarning"),

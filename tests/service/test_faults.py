@@ -18,7 +18,7 @@ from service.clinic import CONSOLE, Clinic
 from service.ledger import Ledger
 from service.scripted import run_clinic
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 Open = Callable[..., Clinic]
 
 
