@@ -182,7 +182,8 @@ def test_it_ends_when_the_service_is_killed(behaviour):
         "threading.Thread(target=ask, args=(host,), daemon=True).start()\n"
         "time.sleep(0.3); print(host.pid, flush=True); time.sleep(60)\n"
     )
-    service = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    service = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, env=environment)
     with service:
         pid = int(service.stdout.readline())
         assert not is_gone(pid)
