@@ -93,7 +93,7 @@ def test_the_answer_tells_no_name(citadel: Citadel) -> None:
     assert len(told) == 1
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_time_tells_no_name(citadel: Citadel) -> None:
     """Medians of interleaved tries; a login that is not looked up in the same way would be 20 times as quick."""
     times: dict[str, list[float]] = {"nobody": [], "nurse": [], "leaver": []}

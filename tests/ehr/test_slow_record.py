@@ -59,7 +59,7 @@ def test_an_answer_that_drips_is_given_up_and_tried_again_later() -> None:
             wire.send("GET", "Patient/1")
         wire.close()
     assert not caught.value.lasting
-    assert time.monotonic() - begun < SLOWEST * TIMEOUT_S + 2.0
+    assert time.monotonic() - begun < SLOWEST * TIMEOUT_S + 15
 
 
 class Breaking:
