@@ -24,7 +24,7 @@ from prescreen.store.drafts import read_draft
 from prescreen.store.holding import LOCK, holder
 from prescreen.store.patients import read_link
 from prescreen.store.people import User
-from prescreen.store.reviews import read_signed
+from prescreen.store.reviews import last_review, read_signed
 from prescreen.store.tables import Draft, Entry, Job, Outgoing, Patient, Review, Visit
 from prescreen.store.visits import LEVELS, OPEN, add_entry, lock_visit, read_case, read_entries, read_unasked
 
@@ -96,7 +96,7 @@ def read_chart(act: Act, visit: Visit) -> Chart:
     if patient.sealed_key is None:
         raise ConflictError("this patient's data were destroyed; there is nothing to show")
     entries = read_entries(act, visit)
-    review = _last_review(act, visit)
+    review = last_review(act, visit)
     draft = act.session.get(Draft, visit.draft_id) if visit.draft_id else None
     drafting = act.session.scalar(
         select(Job.id).where(Job.visit_id == visit.id, Job.kind == "draft", Job.state == "waiting").limit(1)
@@ -169,11 +169,6 @@ def _read_record(act: Act, visit: Visit) -> str | None:
     if visit.record is None:
         return None
     return act.unseal(visit.patient_id, f"visits|record|{visit.id}", visit.record)
-
-
-def _last_review(act: Act, visit: Visit) -> Review | None:
-    query = select(Review).where(Review.visit_id == visit.id, Review.state == "signed").order_by(Review.at.desc())
-    return act.session.scalar(query.limit(1))
 
 
 def _has_left(act: Act, review: Review) -> bool:

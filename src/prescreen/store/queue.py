@@ -13,7 +13,8 @@ from sqlalchemy.orm import defer
 from prescreen.clinic.acuity import Acuity
 from prescreen.store.base import Act
 from prescreen.store.holding import holder
-from prescreen.store.tables import Entry, Patient, Review, Visit
+from prescreen.store.reviews import last_review
+from prescreen.store.tables import Entry, Patient, Visit
 from prescreen.store.visits import LEVELS
 
 _UNKNOWN = Acuity.HIGH.rank
@@ -84,9 +85,8 @@ def find_signed_level(act: Act, visit: Visit) -> Acuity | None:
     """The level as last signed, None while the visit is anybody's task."""
     if visit.state != "signed":
         return None
-    query = select(Review.level).where(Review.visit_id == visit.id, Review.state == "signed")
-    level = act.session.scalar(query.order_by(Review.at.desc()).limit(1))
-    return None if level is None else LEVELS[level]
+    review = last_review(act, visit)
+    return None if review is None else LEVELS[review.level]
 
 
 def _is_task() -> ColumnElement[bool]:

@@ -57,6 +57,7 @@ def sign(
     draft = act.session.get(Draft, visit.draft_id) if visit.draft_id else None
     drafted = read_draft(act, visit, draft) if draft else None
     _check_reason(visit, signature, draft)
+    last = last_review(act, visit)
     review = Review(
         id=str(uuid.uuid4()),
         visit_id=visit.id,
@@ -71,7 +72,7 @@ def sign(
         edited=drafted is None or drafted != signature.final,
         seconds=signature.seconds,
         undo_until=act.now + undo,
-        corrects=_last_signature(act, visit),
+        corrects=None if last is None else last.id,
         seen=signature.seen,
         body=b"",
     )
@@ -125,6 +126,12 @@ def reopen(act: Act, visit_id: str) -> Visit:
     return visit
 
 
+def last_review(act: Act, visit: Visit) -> Review | None:
+    """The signature that stands, None before the first."""
+    query = select(Review).where(Review.visit_id == visit.id, Review.state == "signed").order_by(Review.at.desc())
+    return act.session.scalar(query.limit(1))
+
+
 def read_signed(act: Act, review: Review) -> SignedVisit:
     """What was signed, opened."""
     visit = act.session.get_one(Visit, review.visit_id)
@@ -139,13 +146,6 @@ def _check_reason(visit: Visit, signature: Signature, draft: Draft | None) -> No
     below_rules = visit.level_rules is not None and signature.final.acuity.rank < visit.level_rules
     if (below_rules or signature.reason == "other") and len(signature.note.strip()) < 10:
         raise RefusedError("write in a sentence why: a red-flag rule set the level, or the reason is another")
-
-
-def _last_signature(act: Act, visit: Visit) -> str | None:
-    query = (
-        select(Review.id).where(Review.visit_id == visit.id, Review.state == "signed").order_by(Review.at.desc())
-    )
-    return act.session.scalar(query.limit(1))
 
 
 def _write_signed(

@@ -132,15 +132,6 @@ def end_all(act: Act, user_id: str, *, but: str = "") -> int:
     return len(ended)
 
 
-def end_visit_sessions(act: Act, visit_id: str) -> int:
-    """End a patient's sessions on a visit."""
-    live = select(Session).where(Session.visit_id == visit_id, Session.ended.is_(None))
-    ended = list(act.session.scalars(live.with_for_update()))
-    for session in ended:
-        session.ended = act.now
-    return len(ended)
-
-
 def sweep_sessions(act: Act, staff: Limits, patient: Limits) -> int:
     """End what ran out unseen, with a line each, and drop what ended long ago; returns how many ended."""
     ended = 0

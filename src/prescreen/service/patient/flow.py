@@ -129,7 +129,7 @@ def move(house: House, visit_id: str, mark: str, way: str, step: str = "") -> No
 def reply(house: House, visit_id: str, answer: str) -> None:
     """The answer to a nurse's question."""
     with house.store.act(Who(visit_id, "patient")) as act:
-        answer_nurse(act, visit_id, answer, _draft_by(house))
+        answer_nurse(act, visit_id, answer, house.draft_by)
 
 
 def resume(house: House, code: str, limits: Limits) -> Begun | None:
@@ -165,7 +165,7 @@ def _keep(
             visit_id,
             floor=talk.floor(state) if state.opted_out or state.unread_text or state.alerts else None,
             unasked=talk.unasked(state),
-            draft_by=_draft_by(house),
+            draft_by=house.draft_by,
             blind_share=0.0 if state.urgent else review.blind_share,
         )
 
@@ -197,10 +197,6 @@ def _read(act: Act, visit: Visit, mark: str) -> str:
 
 def _mark(told: str) -> str:
     return hashlib.sha256(told.encode()).hexdigest()[:16]
-
-
-def _draft_by(house: House) -> datetime.timedelta:
-    return datetime.timedelta(seconds=house.settings.review.draft_by_s)
 
 
 def _settings(house: House, channel: str) -> Settings:
