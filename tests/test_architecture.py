@@ -27,8 +27,10 @@ LAYERS = [
     {"needs", "drafting"},
     {"doctor", "summary", "dossier", "release"},
     {"tracing"},
+    {"monitor"},
     {"service"},
-    {"judging", "keeping", "storing"},
+    {"simulation"},
+    {"judging", "keeping", "releasing", "storing", "watching"},
     {"serving"},
     {"cli"},
 ]
@@ -79,7 +81,7 @@ def test_imports_point_down() -> None:
     ("libraries", "homes"),
     [
         (HEAVY, {"model", "train"}),
-        ({"typer", "click"}, {"cli", "judging", "keeping", "serving", "storing"}),
+        ({"typer", "click"}, {"cli", "judging", "keeping", "serving", "releasing", "storing", "watching"}),
         ({"fastapi", "flask", "starlette"}, {"service"}),
         ({"sqlalchemy", "alembic"}, {"store"}),
     ],

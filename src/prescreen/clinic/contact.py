@@ -1,0 +1,63 @@
+"""A contact as monitoring sees it: codes, levels and times of one visit, nothing said and nobody's name.
+
+Pure data: the store makes one of each finished visit, `monitor` counts them. Knows neither.
+"""
+
+from typing import Literal
+
+from pydantic import AwareDatetime
+
+from prescreen.clinic.acuity import Acuity
+from prescreen.clinic.signed import ModelLabel
+from prescreen.config import Strict
+
+AgeBand = Literal["unknown", "0-1", "2-15", "16-39", "40-64", "65-79", "80+"]
+
+
+class Later(Strict):
+    """What the record told of the patient within 72 hours of the signature; `level` is how urgent that was."""
+
+    kind: Literal["emergency visit", "admission", "came again", "died"]
+    at: AwareDatetime
+    level: Acuity
+
+
+class Contact(Strict):
+    """One finished visit. What is not known is None; `signed` and all after it stand only under a signature.
+
+    `level_rules` and `level_model` are None where no rule fired and no model drafted, `shown` is the level the
+    nurse met. `edits` are kinds of `clinic.edits`; `shadow` is the level of a candidate whose draft nobody saw.
+    """
+
+    visit: str
+    team: str
+    language: str
+    channel: str
+    age_band: AgeBand
+    sex: Literal["female", "male", "other", "unknown"]
+    area: str  # complaint group
+    words: int  # the patient said
+    vitals: int  # values measured
+    opened: AwareDatetime
+    finished: AwareDatetime
+    urgent: AwareDatetime | None = None  # a red flag of an emergency was said
+    suspicious: bool = False  # text that gives orders to the software
+    drafted: AwareDatetime | None = None
+    model: ModelLabel | None = None
+    no_draft: str = ""  # why no model's draft
+    uncertainty: Literal["", "low", "moderate", "high"] = ""
+    unsupported: int = 0  # claims of the draft nobody made
+    level_rules: Acuity | None = None
+    level_model: Acuity | None = None
+    shown: Acuity | None = None
+    shadow: Acuity | None = None
+    shadow_model: ModelLabel | None = None
+    signed: AwareDatetime | None = None
+    signer: str = ""
+    level: Acuity | None = None
+    blind: Acuity | None = None  # decided before the draft was seen
+    reason: str = ""
+    edited: bool = False
+    edits: tuple[str, ...] = ()
+    seconds: float | None = None  # the nurse had the visit open
+    later: Later | None = None
