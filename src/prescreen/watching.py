@@ -1,1 +1,1 @@
-"""The verbs by which a clinic watches its assistant. Knows typer; the work is done in `monitor/` and `simulation/`."""
+"""The verbs by which a clinic watches its assistant. Knows typer; `monitor/` and `simulation/` do the work."""
