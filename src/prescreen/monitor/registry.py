@@ -8,7 +8,9 @@ import logging
 from pathlib import Path
 from typing import Any, Final
 
+from prescreen.monitor.advance import find_champion, read_limits_of
 from prescreen.monitor.changes import Registry
+from prescreen.monitor.shelf import Shelf, read_proposed, read_state
 from prescreen.release import Release, key_of
 
 LOG = logging.getLogger("prescreen.registry")
@@ -33,6 +35,18 @@ def announce(registry: Registry, release: Release, alias: str, **tags: str) -> b
         LOG.info("the registry was not told: %s", type(error).__name__)
         return False
     return True
+
+
+def tell(shelf: Shelf) -> bool:
+    """Write down who serves and who is on trial now; False where no registry is named, or it did not answer."""
+    state = read_state(shelf.ledger.read())
+    registry = read_limits_of(shelf, state.candidate or state.current).registry
+    champion = find_champion(shelf)
+    told = [announce(registry, champion, "champion", stage="serves")] if champion is not None else []
+    if state.candidate:
+        candidate = read_proposed(shelf, state.candidate)
+        told.append(announce(registry, candidate, "candidate", stage=state.stage))
+    return bool(told) and all(told)
 
 
 def _add(client: Any, registry: Registry, release: Release) -> str:
