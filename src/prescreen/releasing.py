@@ -153,8 +153,7 @@ def approve(
             raise RefusedError(f"too many tries; wait {int(person.total_seconds()) + 1} seconds")
         if person is None:
             raise RefusedError("login, password or code is wrong; nothing was signed")
-        who = Who(person.id, person.role)
-        sign(shelf, who, state.candidate)
+        sign(shelf, who := Who(person.id, person.role), state.candidate)
         print(advance(shelf, read_contacts(shelf), who).sentence)
         tell(shelf)
 
@@ -209,9 +208,9 @@ def history(
     """List what was done to releases, when and by whom."""
     with open_shelf(context, releases, data, database, keys) as shelf:
         for line in shelf.ledger.read():
-            told = ", ".join(f"{key} {value}" for key, value in line.detail.items())
-            mark = "signed" if line.signature else "unsigned"
-            print(f"{line.number:>4} {line.at:%Y-%m-%d %H:%M} {line.deed:<14} {line.role}:{line.who} {mark} {told}")
+            told = [f"{key} {value}" for key, value in line.detail.items()]
+            print(f"{line.number:>4} {line.at:%Y-%m-%d %H:%M} {line.deed:<14} {line.role}:{line.who}", end="")
+            print(" signed " if line.signature else " unsigned ", ", ".join(told))
 
 
 def read_contacts(shelf: "Shelf") -> list["Contact"]:

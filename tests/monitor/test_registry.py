@@ -46,6 +46,8 @@ class Recorded:
         if name == "model-versions/create":
             if body["name"] not in self.models:
                 return 404, {"error_code": "RESOURCE_DOES_NOT_EXIST"}
+            if not urlsplit(body["source"]).path.startswith("/"):
+                return 400, {"error_code": "INVALID_PARAMETER_VALUE"}
             self.versions.append({**body, "version": str(len(self.versions) + 1)})
             return 200, {"model_version": self.versions[-1]}
         if name == "model-versions/set-tag":

@@ -56,7 +56,7 @@ def _add(client: Any, registry: Registry, release: Release) -> str:
     tags = {"key": key_of(release), "weights": release.weights, "verdict": release.verdict}
     body = {
         "name": registry.model,
-        "source": f"prescreen:{release.candidate}-{release.weights[:12]}/{Path(release.gate).name}",
+        "source": f"prescreen:/{release.candidate}-{release.weights[:12]}/{Path(release.gate).name}",
         "tags": [{"key": key, "value": value} for key, value in tags.items()],
     }
     return str(_call(client, "POST", "/model-versions/create", body)["model_version"]["version"])
