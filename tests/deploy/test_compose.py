@@ -76,6 +76,7 @@ def test_volumes_are_read_only_but_for_data(compose: dict[str, Any]) -> None:
         ("prometheus", "/prometheus"),
         ("backup", "/var/backups/prescreen"),
         ("app", "/mnt/anchor/prescreen"),
+        ("app", "/srv/prescreen/releases"),
         ("migrate", "/run/keys"),
     }
     assert written == data | other
