@@ -26,7 +26,7 @@ def open_model(order: Mapping[str, Any]) -> Engine:
     if order["kind"] == "script":
         return FaultyEngine(Script.model_validate(order["script"]))
     with suppress(OSError):  # a candidate on trial waits for everybody else, where the unit's filter lets it
-        os.nice(order["nice"] if "nice" in order else 0)
+        os.nice(order.get("nice", 0))
     locate_model(order["where"])  # before torch loads: nothing there is soon said
     from prescreen.model.engine import load_engine
 
