@@ -9,6 +9,7 @@ from prescreen.config import Strict
 from prescreen.simulation.people import Crowd
 
 SETTLE: Final = 3  # weeks after an event in which pooled windows still hold its weeks
+STEADY_WEEKS: Final = 13  # of a quarter
 WITHIN: Final = 2  # weeks in which the right alarm is due
 Poison = Literal["phi", "injected", "mislabelled"]
 

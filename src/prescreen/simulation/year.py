@@ -1,0 +1,119 @@
+"""The year, week by week: patients come, the model drafts, nurses sign, signals are judged, the loop turns.
+
+Knows who does what and when; every act is done by its own module. The clock is the store's.
+"""
+
+import datetime
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from prescreen.clinic.acuity import Acuity
+from prescreen.clinic.contact import Contact
+from prescreen.clinic.floor import finalise
+from prescreen.clinic.redflags import check_rules, rule_acuity
+from prescreen.clinic.signed import ModelLabel
+from prescreen.simulation.calendar import Calendar
+from prescreen.simulation.desk import Desk, Truth
+from prescreen.simulation.drafters import Drafted, Drafter, Model
+from prescreen.simulation.nurses import NURSES, Nurse
+from prescreen.simulation.observing import Alarm, Observer
+from prescreen.simulation.people import MONDAY, Arrival, meet_week
+from prescreen.simulation.verdict import Twice, Update
+
+Say = Callable[[str], None]
+CLOSES = datetime.timedelta(days=5, hours=16)  # after a Monday morning: Sunday, when the week is judged
+
+
+class Serving(Protocol):
+    """What the loop lets draft: the release, and a candidate on trial that nobody sees."""
+
+    model: Model
+    label: ModelLabel
+    trial: Model | None
+
+    def keep_shadow(self, visit_id: str, arrival: Arrival, drafted: Drafted) -> None: ...
+
+    def turn(self, week: int, contacts: Sequence[Contact]) -> None: ...
+
+
+@dataclass
+class Year:
+    """A clinic, its drafter, its calendar and its loop; `came` is everybody of each week."""
+
+    desk: Desk
+    drafter: Drafter
+    calendar: Calendar
+    loop: Serving
+    read: Callable[[Desk, int], list[Contact]]
+    contacts: int = 40
+    say: Say = print
+    came: dict[int, list[Arrival]] = field(default_factory=dict)
+    stamping: list[tuple[int, str]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.observer = Observer(self.calendar)
+        self.nurses = [self._with_slips(nurse) for nurse in NURSES]
+
+    def run(self) -> None:
+        for week in range(self.calendar.weeks):
+            self.work(week)
+
+    def work(self, week: int) -> list[Alarm]:
+        """One week from Monday's first patient to Sunday's sheet."""
+        arrivals = meet_week(self.desk.seed, week, self.calendar.crowd(week, self.contacts))
+        self.came[week] = arrivals
+        drafts = self.drafter.draw(self.loop.model, arrivals)
+        trial = self.loop.trial
+        shadows = self.drafter.draw(trial, arrivals) if trial else []
+        for number, arrival in enumerate(arrivals):
+            visit_id = self.desk.receive(arrival)
+            self.desk.attach(drafts[number], self.loop.label)
+            if trial:
+                self.loop.keep_shadow(visit_id, arrival, shadows[number])
+            nurse = self.nurses[number % len(self.nurses)]
+            self.desk.review(arrival, visit_id, nurse, week, self.loop.model.weights)
+        self.desk.clock.forward(MONDAY + datetime.timedelta(weeks=week) + CLOSES)
+        contacts = self.read(self.desk, week)
+        alarms = self.observer.add(week, contacts)
+        self.loop.turn(week, contacts)
+        told = ", ".join(alarm.signal for alarm in alarms) or "quiet"
+        self.say(f"week {week:2d}: {len(arrivals)} contacts by {self.loop.model.weights[:8]}; {told}")
+        return alarms
+
+    def draw_again(self, name: str, weeks: Sequence[int], champion: Model) -> Update:
+        """What the champion an update replaced would have served of the visits drafted since."""
+        known = {truth.visit: truth for truth in self.desk.book}
+        arrivals = [arrival for week in weeks for arrival in self.came[week]]
+        truths = [truth for truth in self.desk.book if truth.week in set(weeks)]
+        assert len(arrivals) == len(truths) <= len(known), "every visit is in the book, in order of arrival"
+        drafts = self.drafter.draw(champion, arrivals)
+        return Update(
+            name,
+            tuple(
+                Twice(truth, serve(arrival, drafted), truth.shown)
+                for arrival, truth, drafted in zip(arrivals, truths, drafts, strict=True)
+            ),
+        )
+
+    def _with_slips(self, nurse: Nurse) -> Nurse:
+        slips, spoken = self.calendar.slips, self.calendar.spoken_to
+        if nurse.login != self.calendar.stamper or slips is None or spoken is None:
+            return nurse
+        return nurse.model_copy(update={"slips": (slips, spoken - 1)})
+
+
+def serve(arrival: Arrival, drafted: Drafted) -> Acuity:
+    """The level a nurse would have been shown."""
+    return finalise(arrival.told, drafted.draft, drafted.why).acuity
+
+
+def right_of(arrival: Arrival) -> Acuity:
+    """What ought to be signed."""
+    rules = rule_acuity(check_rules(arrival.told))
+    return arrival.truth if rules is None else max(arrival.truth, rules)
+
+
+def visits_between(book: Sequence[Truth], weights: str) -> list[int]:
+    """The weeks that these weights drafted."""
+    return sorted({truth.week for truth in book if truth.weights == weights})
