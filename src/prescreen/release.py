@@ -7,12 +7,13 @@ lapsed verdict or a changed byte stops it. Earlier releases stay beside the curr
 
 import datetime
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from prescreen.config import Strict
+from prescreen.config import Strict, digest
 from prescreen.errors import RunError
 from prescreen.evals.drafting import hash_run_weights, hash_weights
 from prescreen.evals.suite import find_models
@@ -21,6 +22,7 @@ from prescreen.pipeline import Stages, open_run
 from prescreen.run import MANIFEST, Run, hash_file, write_json
 
 CURRENT = "current.json"
+KEPT = re.compile(r"\d{8}T\d{6}Z\.json")  # a release under the time of its promotion
 
 
 class Release(Strict):
@@ -39,7 +41,13 @@ class Release(Strict):
 
 def promote(gate: Path, releases: Path, stages: Stages, by: str = "") -> Release:
     """Make the gate's candidate the current release; RunError names every reason why not."""
-    now = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
+    release = read_candidate(gate, stages, datetime.datetime.now(datetime.UTC), by)
+    make_current(release, releases)
+    return release
+
+
+def read_candidate(gate: Path, stages: Stages, now: datetime.datetime, by: str = "") -> Release:
+    """The release a gate's candidate would be; nothing is written. RunError names every reason why not."""
     run = open_run(gate.resolve(), stages)
     if run.recipe.stage != "gate":
         raise RunError(f"{gate}: is a {run.recipe.stage} run; name the gate's, for example runs/tiny/08-gate")
@@ -55,14 +63,37 @@ def promote(gate: Path, releases: Path, stages: Stages, by: str = "") -> Release
         verdict=hash_file(run.folder / MANIFEST),
         serves=told["serves"],
         expires=told["expires"],
-        promoted=now,
+        promoted=now.replace(microsecond=0),
         by=by,
     )
     refuse(release, stages, now.date())
-    releases.mkdir(parents=True, exist_ok=True)
-    for name in (f"{now:%Y%m%dT%H%M%SZ}.json", CURRENT):
-        write_json(releases / name, release.model_dump(mode="json"))
     return release
+
+
+def make_current(release: Release, releases: Path) -> None:
+    """Let a release serve, and keep it under the time of its promotion; the caller has asked `refuse`."""
+    releases.mkdir(parents=True, exist_ok=True)
+    for name in (f"{release.promoted:%Y%m%dT%H%M%SZ}.json", CURRENT):
+        write_json(releases / name, release.model_dump(mode="json"))
+
+
+def key_of(release: Release) -> str:
+    """What an approval is bound to: exactly this candidate, these weights, this verdict of the gate."""
+    return digest({"candidate": release.candidate, "weights": release.weights, "verdict": release.verdict})
+
+
+def read_release(path: Path) -> Release:
+    """A release as it was written; RunError where the file is none."""
+    try:
+        return Release.model_validate_json(path.read_text(encoding="utf-8"))
+    except ValidationError as error:
+        raise RunError(f"{path}: is no release ({error.errors()[0]['msg']}); promote again") from None
+
+
+def list_kept(releases: Path) -> dict[str, Release]:
+    """The current release and every earlier one, by the name of its file."""
+    names = sorted(path.name for path in releases.glob("*.json")) if releases.is_dir() else []
+    return {name: read_release(releases / name) for name in names if name == CURRENT or KEPT.fullmatch(name)}
 
 
 def open_release(releases: Path, stages: Stages, today: datetime.date | None = None) -> Release:
@@ -70,10 +101,7 @@ def open_release(releases: Path, stages: Stages, today: datetime.date | None = N
     path = releases / CURRENT
     if not path.exists():
         raise RunError(f"{releases}: nothing was promoted; `prescreen promote GATE` makes a release")
-    try:
-        release = Release.model_validate_json(path.read_text(encoding="utf-8"))
-    except ValidationError as error:
-        raise RunError(f"{path}: is no release ({error.errors()[0]['msg']}); promote again") from None
+    release = read_release(path)
     refuse(release, stages, today or datetime.datetime.now(datetime.UTC).date())
     return release
 

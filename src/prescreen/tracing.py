@@ -12,7 +12,7 @@ from prescreen.clinic.audited import Audit, read_audit
 from prescreen.custody import CUSTODY, Custody, read_custody
 from prescreen.errors import InputError
 from prescreen.pipeline import Stages, open_run
-from prescreen.release import CURRENT, Release
+from prescreen.release import CURRENT, Release, list_kept
 from prescreen.run import MANIFEST, Run, read_jsonl
 from prescreen.summary import TRAINED
 
@@ -147,11 +147,7 @@ def trace_down(start: list[Run], runs: list[Run]) -> list[Run]:
 def list_releases(releases: Path, models: list[Run]) -> list[str]:
     """Releases that serve one of these models."""
     folders = {str(run.folder.resolve()) for run in models}
-    found = []
-    for path in sorted(releases.glob("*.json")) if releases.is_dir() else []:
-        if Release.model_validate_json(path.read_text(encoding="utf-8")).model in folders:
-            found.append(path.name)
-    return found
+    return [name for name, release in list_kept(releases).items() if release.model in folders]
 
 
 def has_learned(run: Run) -> bool:

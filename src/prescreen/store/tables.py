@@ -117,6 +117,27 @@ class Draft(Base):
     report: Mapped[bytes]
 
 
+class Shadow(Base):
+    """What a candidate on trial would have drafted: shown to nobody, and no level but its own is touched by it.
+
+    `draft_id` is the draft it stands beside, `level` None where the candidate gave no report.
+    """
+
+    __tablename__ = "shadows"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    visit_id: Mapped[str] = mapped_column(ForeignKey("visits.id"), index=True)
+    draft_id: Mapped[str]
+    release: Mapped[str]  # the candidate's key: exactly its gate and weights
+    at: Mapped[datetime.datetime]
+    level: Mapped[int | None]  # behind the rules
+    level_model: Mapped[int | None]  # the candidate's own
+    label: Mapped[dict[str, Any]]
+    why: Mapped[str] = mapped_column(Text, default="")  # why there is no draft
+    seconds: Mapped[float]
+    report: Mapped[bytes]
+    __table_args__ = (Index("uq_shadows_draft_release", "draft_id", "release", unique=True),)
+
+
 class Review(Base):
     """A signature. `body` is the sealed SignedVisit, `seen` the SHA-256 of what the signer had before them."""
 
