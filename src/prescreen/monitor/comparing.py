@@ -1,7 +1,9 @@
 """Some weeks of a signal beside its reference: how far off, and how likely by chance. Knows no budget."""
 
+import datetime
 import statistics
 from collections.abc import Sequence
+from functools import cached_property
 from typing import NamedTuple
 from zlib import crc32
 
@@ -15,7 +17,7 @@ from prescreen.monitor.tails import (
     tail_above,
     tail_below,
 )
-from prescreen.monitor.week import Figure, Mix, Parts, Share, Times, pool, size
+from prescreen.monitor.week import Figure, Mix, Parts, Share, Times, add, pool, size, sum_up
 
 LEAST_VALUES = 8  # of a median's or a mix's week
 LEAST_GROUP = 20  # of a reference that is all or none
@@ -35,14 +37,43 @@ class Finding(NamedTuple):
 NOTHING = Finding(1.0, 0.0, 1.0)
 
 
-def compare(signal: Signal, window: Figure, reference: Sequence[Figure], least_group: int) -> Finding:
-    """A pooled window beside the weeks of a reference (none for what is judged within itself)."""
+class Dated(NamedTuple):
+    """A figure with the first day of its week."""
+
+    start: datetime.date
+    figure: Figure
+
+
+class Reference:
+    """Weeks a signal is judged against; empty for what is judged within itself. Sums are made once."""
+
+    def __init__(self, weeks: Sequence[Dated] = ()) -> None:
+        self.weeks = tuple(weeks)
+
+    def __len__(self) -> int:
+        return len(self.weeks)
+
+    @cached_property
+    def pooled(self) -> Figure | None:
+        return pool([week.figure for week in self.weeks]) if self.weeks else None
+
+    @cached_property
+    def rate(self) -> Rate:
+        """The share of all groups and weeks together."""
+        return Rate() if self.pooled is None else sum_up(self.pooled)
+
+    @cached_property
+    def rough(self) -> float:
+        return roughness([sum_up(week.figure) for week in self.weeks])
+
+
+def compare(signal: Signal, window: Figure, reference: Reference, least_group: int) -> Finding:
+    """A pooled window beside its reference."""
     if isinstance(window, Parts) and signal.kind != "parts":
         return _pull(window, signal.effect) if signal.kind == "gap" else _others(window, least_group)
-    before = pool(reference)
+    before = reference.pooled
     if isinstance(window, Share) and isinstance(before, Share):
-        rough = roughness([figure.rate for figure in reference if isinstance(figure, Share)])
-        return _share(window.rate, before.rate, signal.bad, rough)
+        return _share(window.rate, before.rate, signal.bad, reference.rough)
     if isinstance(window, Mix) and isinstance(before, Mix):
         return _mix(signal, window, before)
     if isinstance(window, Times) and isinstance(before, Times):
@@ -57,7 +88,7 @@ def roughness(weeks: Sequence[Rate]) -> float:
     Weeks of few nurses or of families that come together are no coin: their limits must be wider.
     """
     told = [rate for rate in weeks if rate.n]
-    both = Rate(right=sum(r.right for r in told), wrong=sum(r.n - r.right for r in told))
+    both = add(told)
     if len(told) < 3 or not 0 < both.right < both.n:
         return 1.0
     from scipy.special import chdtrc
@@ -124,10 +155,7 @@ def _parts(now: Parts, before: Parts, bad: Bad) -> Finding:
 
 def _others(now: Parts, least: int) -> Finding:
     """Each group with enough contacts against all the others of the same weeks."""
-    both = Rate(
-        right=sum(rate.right for rate in now.rates.values()),
-        wrong=sum(rate.n - rate.right for rate in now.rates.values()),
-    )
+    both = sum_up(now)
     found = {}
     for group, rate in now.rates.items():
         rest = Rate(right=both.right - rate.right, wrong=both.n - rate.n - (both.right - rate.right))
@@ -154,7 +182,7 @@ def _pull(now: Parts, effect: float) -> Finding:
     return Finding(pull_chance(seen, blind, effect), gap, least)
 
 
-def figure_of(signal: Signal, window: Figure, reference: Sequence[Figure]) -> float | None:
+def figure_of(signal: Signal, window: Figure, reference: Reference) -> float | None:
     """The one number a chart draws."""
     if not size(window):
         return None
@@ -163,10 +191,10 @@ def figure_of(signal: Signal, window: Figure, reference: Sequence[Figure]) -> fl
     if isinstance(window, Times):
         return statistics.median(window.values)
     if isinstance(window, Mix):
-        before = pool(reference) if reference else None
+        before = reference.pooled
         return shift_beyond_chance(window.counts, before.counts) if isinstance(before, Mix) else None
     if signal.kind == "parts":
-        return sum(rate.right for rate in window.rates.values()) / size(window)
+        return sum_up(window).value
     if signal.kind == "gap":
         seen, blind = (window.rates.get(group, Rate()).value for group in ("seen", "blind"))
         return None if seen is None or blind is None else seen - blind
@@ -176,7 +204,7 @@ def figure_of(signal: Signal, window: Figure, reference: Sequence[Figure]) -> fl
 def _widest(window: Parts) -> float | None:
     """How far the worst group lies above all others together."""
     gaps = []
-    right = sum(rate.right for rate in window.rates.values())
+    right = sum_up(window).right
     for rate in window.rates.values():
         rest = size(window) - rate.n
         if rate.n and rest:

@@ -23,32 +23,34 @@ class Watch:
 
     def __init__(self, rebased: Mapping[str, datetime.date] | None = None, limits: Limits | None = None) -> None:
         limits, self._rebased, self._release = limits or Limits(), dict(rebased or {}), ""
-        self._tracks = [Track(signal, limits, allow(signal, limits)) for signal in load_signals()]
+        self.tracks = [Track(signal, limits, allow(signal, limits)) for signal in load_signals()]
 
-    def add(self, week: Week) -> list[Chart]:
-        """The charts with one week more."""
+    def add(self, week: Week) -> None:
+        """One week more, judged."""
         new = bool(week.release and self._release and week.release != self._release)
         self._release = week.release or self._release
-        return [self._add(track, week, new) for track in self._tracks]
+        for track in self.tracks:
+            name = track.signal.name
+            if self._rebased.get(name, datetime.date.max) <= week.start:
+                del self._rebased[name]
+                track.begin_anew(keep=False)
+            elif new and track.signal.follows_model:
+                track.begin_anew(keep=True)
+            track.add(week.start, week.figures[name])
 
-    def _add(self, track: Track, week: Week, new_release: bool) -> Chart:
-        signal = track.signal
-        if self._rebased.get(signal.name, datetime.date.max) <= week.start:
-            del self._rebased[signal.name]
-            track.begin_anew(keep=False)
-        elif new_release and signal.follows_model:
-            track.begin_anew(keep=True)
-        return track.add(week.start, week.figures[signal.name])
+    def charts(self) -> list[Chart]:
+        """All signals as of the last week added."""
+        return [track.chart() for track in self.tracks]
 
 
 def judge(
     weeks: Sequence[Week], *, rebased: Mapping[str, datetime.date] | None = None, limits: Limits | None = None
 ) -> list[Chart]:
     """A chart of every signal at the last of `weeks` (in order, none left out)."""
-    watch, charts = Watch(rebased, limits), list[Chart]()
+    watch = Watch(rebased, limits)
     for week in weeks:
-        charts = watch.add(week)
-    return charts
+        watch.add(week)
+    return watch.charts() if weeks else []
 
 
 def allow(signal: Signal, limits: Limits) -> float:

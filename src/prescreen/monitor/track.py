@@ -7,13 +7,12 @@ from typing import Annotated, NamedTuple
 
 from pydantic import Field
 
-from prescreen.clinic.rates import Rate
 from prescreen.config import Strict
 from prescreen.monitor.chart import Chart, Point, State, Unit
-from prescreen.monitor.comparing import NOTHING, Finding, compare, figure_of, roughness, thin
+from prescreen.monitor.comparing import NOTHING, Dated, Finding, Reference, compare, figure_of, thin
 from prescreen.monitor.signals import Signal
 from prescreen.monitor.tails import Limit, find_limits
-from prescreen.monitor.week import Figure, Mix, Parts, Share, Times, pool, size
+from prescreen.monitor.week import Figure, Mix, Times, pool, size, sum_up
 from prescreen.monitor.wording import choose_cases, say
 
 UNITS: dict[str, Unit] = {"times": "seconds", "mix": "shift"}
@@ -32,24 +31,21 @@ class Limits(Strict):
     watch: Annotated[float, Field(ge=1)] = 10.0  # so many times likelier than an alarm is worth watching
 
 
-class Dated(NamedTuple):
-    """A figure with the first day of its week."""
-
-    start: datetime.date
-    figure: Figure
-
-
 class Tested(NamedTuple):
     """One test: so many weeks together, against these."""
 
     finding: Finding
     weeks: int
     window: Figure
-    reference: list[Dated]
+    reference: Reference
 
-    @property
-    def before(self) -> list[Figure]:
-        return [dated.figure for dated in self.reference]
+
+class Judged(NamedTuple):
+    """What the last week's tests came to: the one that tells, the state, and the reference of the week alone."""
+
+    telling: Tested
+    state: State
+    reference: Reference
 
 
 class Track:
@@ -60,16 +56,20 @@ class Track:
         self._points: list[Point] = []
         self._weeks: list[Dated] = []
         self._steady: list[int] = []
-        self._before: list[Dated] = []  # the reference before the last release, until the new one is old enough
+        self._full: Reference | None = None
+        self._judged: Judged | None = None
+        self._before: Reference | None = (
+            None  # the reference before the last release, until the new one is old enough
+        )
 
     def begin_anew(self, *, keep: bool) -> None:
         """A new reference begins with the next week; `keep` judges by the old one until then."""
-        old = [self._weeks[i] for i in self._steady[: self.limits.reference_weeks]]
-        ripe = len(old) >= self.limits.least_weeks
-        self._before = (old if ripe else self._before) if keep and self.signal.bad != "both" else []
-        self._weeks, self._steady = [], []
+        old = Reference([self._weeks[i] for i in self._steady[: self.limits.reference_weeks]])
+        last = old if len(old) >= self.limits.least_weeks else self._before
+        self._before = last if keep and self.signal.bad != "both" else None
+        self._weeks, self._steady, self._full = [], [], None
 
-    def add(self, start: datetime.date, figure: Figure) -> Chart:
+    def add(self, start: datetime.date, figure: Figure) -> None:
         """One week more, judged."""
         self._weeks.append(Dated(start, figure))
         last = len(self._weeks) - 1
@@ -77,11 +77,11 @@ class Track:
         state = self._state(tests)
         alone = Tested(NOTHING, 1, figure, self._reference(last, 1))
         telling = min(tests, key=self._rank) if state in ("watch", "alarm") else next(iter(tests), alone)
+        self._judged = Judged(telling, state, alone.reference)
         drawn = telling.window if self._stands else figure
-        self._points.append(Point(start, figure_of(self.signal, drawn, alone.before), size(drawn), state))
+        self._points.append(Point(start, figure_of(self.signal, drawn, alone.reference), size(drawn), state))
         if state != "alarm" and size(figure):
             self._steady.append(last)
-        return self._chart(telling, state, alone.reference)
 
     @property
     def _stands(self) -> bool:
@@ -90,8 +90,8 @@ class Track:
 
     def _stand(self) -> list[Tested]:
         window = [dated.figure for dated in self._weeks[-self.limits.standing_weeks :]]
-        pooled = pool(window)
-        return [Tested(compare(self.signal, pooled, [], self.limits.least_group), len(window), pooled, [])]
+        pooled, none = pool(window), Reference()
+        return [Tested(compare(self.signal, pooled, none, self.limits.least_group), len(window), pooled, none)]
 
     def _test(self, last: int) -> list[Tested]:
         tests = []
@@ -99,17 +99,20 @@ class Track:
             reference = self._reference(last, weeks)
             if weeks <= last + 1 and len(reference) >= self.limits.least_weeks:
                 window = pool([dated.figure for dated in self._weeks[-weeks:]])
-                before = [dated.figure for dated in reference]
-                found = compare(self.signal, window, before, self.limits.least_group)
+                found = compare(self.signal, window, reference, self.limits.least_group)
                 tests.append(Tested(found, weeks, window, reference))
         return tests
 
-    def _reference(self, last: int, weeks: int) -> list[Dated]:
+    def _reference(self, last: int, weeks: int) -> Reference:
         """The first steady weeks that are not among the last ones; the old release's while there are too few."""
         own = [i for i in self._steady if i <= last - weeks][: self.limits.reference_weeks]
         if len(own) < self.limits.least_weeks and self._before:
             return self._before
-        return [self._weeks[i] for i in own]
+        if len(own) < self.limits.reference_weeks:
+            return Reference([self._weeks[i] for i in own])
+        if self._full is None:
+            self._full = Reference([self._weeks[i] for i in own])
+        return self._full
 
     def _rank(self, test: Tested) -> tuple[bool, float, int]:
         """Tests with an effect worth acting on first, then the least likely, then the shortest."""
@@ -129,9 +132,12 @@ class Track:
             return "too few"
         return "watch" if chance < self.allowed * self.limits.watch else "steady"
 
-    def _chart(self, told: Tested, state: State, reference: list[Dated]) -> Chart:
-        centre, limit = self._limit([dated.figure for dated in reference])
-        weeks = [dated.start for dated in reference]
+    def chart(self) -> Chart:
+        """The weeks so far."""
+        assert self._judged is not None, "a chart needs a week"
+        telling, state, reference = self._judged
+        centre, limit = self._limit(reference)
+        weeks = [] if self._stands else [dated.start for dated in reference.weeks]
         return Chart(
             signal=self.signal,
             unit=UNITS.get(self.signal.kind, "share"),
@@ -140,26 +146,26 @@ class Track:
             low=limit.low,
             high=limit.high,
             state=state,
-            sentence=say(self.signal, state, told.weeks, told.window, told.before, told.finding),
-            p=told.finding.p,
+            sentence=say(
+                self.signal, state, telling.weeks, telling.window, telling.reference.pooled, telling.finding
+            ),
+            p=telling.finding.p,
             allowed=self.allowed,
-            reference=f"{len(weeks)} weeks, {weeks[0]} to {weeks[-1]}" if weeks and not self._stands else "",
-            cases=choose_cases(told.window, told.finding),
+            reference=f"{len(weeks)} weeks, {weeks[0]} to {weeks[-1]}" if weeks else "",
+            cases=choose_cases(telling.window, telling.finding),
         )
 
-    def _limit(self, reference: list[Figure]) -> tuple[float | None, Limit]:
+    def _limit(self, reference: Reference) -> tuple[float | None, Limit]:
         """The reference's figure, and the limits of a week as large as the last, no closer than the effect."""
         last, effect = self._weeks[-1].figure, self.signal.effect
         if self._stands or isinstance(last, Mix):
             return 0.0, Limit(None, effect)
-        if not reference or not size(pool(reference)):
+        if reference.pooled is None or not size(reference.pooled):
             return None, OPEN
-        before = pool(reference)
-        if isinstance(before, Times):
-            centre = statistics.median(before.values)
+        if isinstance(reference.pooled, Times):
+            centre = statistics.median(reference.pooled.values)
             return centre, self._sided(Limit(centre * (1 - effect), centre * (1 + effect)))
-        rate, now = (sum_up(figure) for figure in (before, last))
-        rough = roughness([sum_up(figure) for figure in reference])
+        rate, now, rough = reference.rate, sum_up(last), reference.rough
         k, m = thin(rate, rough)
         n = thin(now, rough)[1] if now.n else 0
         low, high = find_limits(n, k, m, self.allowed / (2 if self.signal.bad == "both" else 1))
@@ -171,12 +177,3 @@ class Track:
     def _sided(self, limit: Limit) -> Limit:
         bad = self.signal.bad
         return Limit(None if bad == "up" else limit.low, None if bad == "down" else limit.high)
-
-
-def sum_up(figure: Figure) -> Rate:
-    """A share, or the shares of all groups together."""
-    if isinstance(figure, Share):
-        return figure.rate
-    assert isinstance(figure, Parts), "times and mixes have no share"
-    rates = figure.rates.values()
-    return Rate(right=sum(rate.right for rate in rates), wrong=sum(rate.n - rate.right for rate in rates))

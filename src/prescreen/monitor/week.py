@@ -71,10 +71,14 @@ def pool(figures: Sequence[Figure]) -> Figure:
     first = figures[0]
     if isinstance(first, Share):
         shares = [figure for figure in figures if isinstance(figure, Share)]
-        why = sum((Counter(share.why) for share in shares), Counter[str]())
-        return Share(_add(share.rate for share in shares), _join(share.cases for share in shares), dict(why))
+        why: Counter[str] = Counter()
+        for share in shares:
+            why.update(share.why)
+        return Share(add(share.rate for share in shares), _join(share.cases for share in shares), dict(why))
     if isinstance(first, Mix):
-        counts = sum((Counter(figure.counts) for figure in figures if isinstance(figure, Mix)), Counter[str]())
+        counts: Counter[str] = Counter()
+        for figure in figures:
+            counts.update(figure.counts if isinstance(figure, Mix) else {})
         return Mix(dict(sorted(counts.items())))
     if isinstance(first, Times):
         times = [figure for figure in figures if isinstance(figure, Times)]
@@ -82,7 +86,7 @@ def pool(figures: Sequence[Figure]) -> Figure:
     parts = [figure for figure in figures if isinstance(figure, Parts)]
     groups = sorted({group for part in parts for group in part.rates})
     return Parts(
-        {group: _add(part.rates.get(group, Rate()) for part in parts) for group in groups},
+        {group: add(part.rates.get(group, Rate()) for part in parts) for group in groups},
         {group: _join(part.cases.get(group, ()) for part in parts) for group in groups},
     )
 
@@ -96,7 +100,16 @@ def size(figure: Figure) -> int:
     return len(figure.values) if isinstance(figure, Times) else sum(rate.n for rate in figure.rates.values())
 
 
-def _add(rates: Iterable[Rate]) -> Rate:
+def sum_up(figure: Figure) -> Rate:
+    """A share, or the shares of all groups together."""
+    if isinstance(figure, Share):
+        return figure.rate
+    assert isinstance(figure, Parts), "times and mixes have no share"
+    return add(figure.rates.values())
+
+
+def add(rates: Iterable[Rate]) -> Rate:
+    """Several weeks or groups as one."""
     told = list(rates)
     return Rate(right=sum(rate.right for rate in told), wrong=sum(rate.n - rate.right for rate in told))
 

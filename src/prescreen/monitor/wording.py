@@ -2,24 +2,21 @@
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from prescreen.clinic.rates import Rate
 from prescreen.monitor.chart import State
 from prescreen.monitor.comparing import Finding
 from prescreen.monitor.signals import Signal
 from prescreen.monitor.tails import jensen_shannon, population_shift
-from prescreen.monitor.week import Figure, Mix, Parts, Share, Times, pool, size
+from prescreen.monitor.week import Figure, Mix, Parts, Share, Times, size, sum_up
 
 CASES = 20
 
 
-def say(
-    signal: Signal, state: State, weeks: int, window: Figure, reference: Sequence[Figure], found: Finding
-) -> str:
+def say(signal: Signal, state: State, weeks: int, window: Figure, before: Figure | None, found: Finding) -> str:
     """What was counted, beside what was before, and how likely that is by chance."""
-    told = f"{signal.title}: {_tell(window, reference, found)} {_span(weeks)}"
-    before = pool(reference) if reference else None
+    told = f"{signal.title}: {_tell(window, before, found)} {_span(weeks)}"
     if before is not None and size(before):
         told += f", {_tell_before(before, found)} before"
     if state == "too few":
@@ -58,20 +55,20 @@ def _span(weeks: int) -> str:
     return "this week" if weeks == 1 else f"in the last {weeks} weeks together"
 
 
-def _tell(figure: Figure, reference: Sequence[Figure], found: Finding) -> str:
+def _tell(figure: Figure, before: Figure | None, found: Finding) -> str:
     if isinstance(figure, Share):
         return tell_rate(figure.rate) + _tell_why(figure.why)
     if isinstance(figure, Times):
         return f"median {_seconds(figure)} of {len(figure.values)}"
     if isinstance(figure, Mix):
-        return _tell_mix(figure, reference, found)
+        return _tell_mix(figure, before, found)
     if "seen" in figure.rates or "blind" in figure.rates:
         seen, blind = (tell_rate(figure.rates.get(group, Rate())) for group in ("seen", "blind"))
         return f"agreement {seen} with the draft seen, {blind} when blind"
     if found.group:
         rate = figure.rates[found.group]
-        return f"{found.group} {tell_rate(rate)}" + ("" if reference else f", all others {_rest(figure, rate)}")
-    return tell_rate(_all(figure))
+        return f"{found.group} {tell_rate(rate)}" + ("" if before else f", all others {_rest(figure, rate)}")
+    return tell_rate(sum_up(figure))
 
 
 def _tell_before(before: Figure, found: Finding) -> str:
@@ -81,11 +78,10 @@ def _tell_before(before: Figure, found: Finding) -> str:
         return f"median {_seconds(before)} of {len(before.values)}"
     if isinstance(before, Mix):
         return f"{before.counts.get(found.group, 0)} of {before.n}" if found.group else f"{before.n} contacts"
-    return tell_rate(before.rates.get(found.group, Rate()) if found.group else _all(before))
+    return tell_rate(before.rates.get(found.group, Rate()) if found.group else sum_up(before))
 
 
-def _tell_mix(figure: Mix, reference: Sequence[Figure], found: Finding) -> str:
-    before = pool(reference) if reference else None
+def _tell_mix(figure: Mix, before: Figure | None, found: Finding) -> str:
     if not isinstance(before, Mix) or not before.n or not figure.n:
         return f"{figure.n} contacts"
     psi, bits = population_shift(figure.counts, before.counts), jensen_shannon(figure.counts, before.counts)
@@ -106,12 +102,7 @@ def _seconds(times: Times) -> str:
     return f"{statistics.median(times.values):.0f} s" if times.values else "of none"
 
 
-def _all(figure: Parts) -> Rate:
-    rates = figure.rates.values()
-    return Rate(right=sum(rate.right for rate in rates), wrong=sum(rate.n - rate.right for rate in rates))
-
-
 def _rest(figure: Parts, rate: Rate) -> str:
-    both = _all(figure)
+    both = sum_up(figure)
     right = both.right - rate.right
     return tell_rate(Rate(right=right, wrong=both.n - rate.n - right))
