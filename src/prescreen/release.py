@@ -14,19 +14,22 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from prescreen.config import Strict, digest
-from prescreen.errors import RunError
+from prescreen.errors import RunError, WeightsError
 from prescreen.evals.drafting import hash_run_weights, hash_weights
 from prescreen.evals.suite import find_models
-from prescreen.model.files import TWIN
+from prescreen.model.files import TWIN, base_of, locate_model
 from prescreen.pipeline import Stages, open_run
-from prescreen.run import MANIFEST, Run, hash_file, write_json
+from prescreen.run import MANIFEST, Run, hash_external, hash_file, write_json
 
 CURRENT = "current.json"
 KEPT = re.compile(r"\d{8}T\d{6}Z\.json")  # a release under the time of its promotion
 
 
 class Release(Strict):
-    """Folders are absolute; `weights` is the hash the gate's evaluation was of, `verdict` that of its manifest."""
+    """Folders are absolute; `weights` is the hash the gate's evaluation was of, `verdict` that of its manifest.
+
+    `base` is the hash of what an adapter sits on, empty where the weights stand alone.
+    """
 
     candidate: str
     model: str
@@ -37,6 +40,7 @@ class Release(Strict):
     expires: datetime.date
     promoted: datetime.datetime
     by: str = ""
+    base: str = ""
 
 
 def promote(gate: Path, releases: Path, stages: Stages, by: str = "") -> Release:
@@ -65,6 +69,7 @@ def read_candidate(gate: Path, stages: Stages, now: datetime.datetime, by: str =
         expires=told["expires"],
         promoted=now.replace(microsecond=0),
         by=by,
+        base=hash_base(where),
     )
     refuse(release, stages, now.date())
     return release
@@ -106,6 +111,15 @@ def open_release(releases: Path, stages: Stages, today: datetime.date | None = N
     return release
 
 
+def hash_base(model: str) -> str:
+    """The hash of the model an adapter sits on; empty where there is no adapter."""
+    try:
+        folder = locate_model(model)
+        return hash_external(base_of(folder)) if (folder / "adapter_config.json").exists() else ""
+    except WeightsError:
+        return ""
+
+
 def refuse(release: Release, stages: Stages, today: datetime.date) -> None:
     """RunError unless the release stands: nobody serves a model that is not the one judged."""
     reasons = list(find_reasons(release, stages, today))
@@ -138,6 +152,8 @@ def find_reasons(release: Release, stages: Stages, today: datetime.date) -> Iter
 def find_changes(release: Release, judged: str | None, evals: Run) -> Iterator[str]:
     """Whether the weights on disk are those the gate judged: by the bytes, the ancestors' included."""
     model = evals.inputs.get(release.candidate)
+    if release.base and hash_base(release.model) != release.base:
+        yield f"the model that {release.model} sits on is not the one of the promotion"
     if model is None:
         if not judged or release.weights != judged or hash_weights(release.model) != judged:
             yield f"the weights of {release.model} are not those the gate judged"

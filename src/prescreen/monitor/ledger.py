@@ -75,9 +75,8 @@ class Ledger:
         """Add a line: on the disk, and in the audit log, or neither."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self._alone():
+            self.check_signer()
             lines = read_lines(self.path)
-            if self.store is None and lines and lines[-1].signature:
-                raise GuardError(f"{self.path}: is signed by a clinic; name its folder with --data")
             line = Line(
                 number=len(lines) + 1,
                 at=self.clock(),
@@ -93,6 +92,12 @@ class Ledger:
                 self._write(line)
                 return line
             return self._write_noted(self.store, line, lines, who)
+
+    def check_signer(self) -> None:
+        """GuardError where a clinic's ledger would get a line nobody signs."""
+        lines = read_lines(self.path)
+        if self.store is None and lines and lines[-1].signature:
+            raise GuardError(f"{self.path}: is signed by a clinic; name its folder with --data")
 
     def read(self) -> list[Line]:
         """All lines; GuardError where one is not what follows the one before, or was signed by somebody else."""

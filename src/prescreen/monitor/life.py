@@ -151,6 +151,7 @@ def rollback(shelf: Shelf, who: Who, why: str) -> Release | None:
 
     The current one is out at once; a release whose weights, verdict or day no longer hold is passed over.
     """
+    shelf.ledger.check_signer()
     state = read_state(shelf.ledger.read())
     kept = {key_of(release): release for release in list_kept(shelf.folder).values()}
     for name in (CURRENT, SHADOW, CANARY):
