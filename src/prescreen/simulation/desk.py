@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 from prescreen.clinic.acuity import Acuity
 from prescreen.clinic.floor import finalise
-from prescreen.clinic.report import Report
 from prescreen.clinic.signed import ModelLabel, PatientLink
 from prescreen.simulation.drafters import Drafted
 from prescreen.simulation.nurses import NURSES, Nurse, choose_reason, decide, judge_blind, right_level, write_final
@@ -21,6 +20,7 @@ from prescreen.store.base import Store, Who
 from prescreen.store.charts import open_chart
 from prescreen.store.drafts import finish_job, take_job
 from prescreen.store.migrate import open_store
+from prescreen.store.tables import Visit
 from prescreen.store.reviewing import begin_review, decide_first, sign_chart
 from prescreen.store.visits import finish, open_visit, raise_by_rules, tell
 
@@ -29,7 +29,7 @@ DOOR, WORKER = Who("door", "service"), Who("worker", "service")
 DRAFT_BY = datetime.timedelta(minutes=2)
 UNDO = datetime.timedelta(minutes=1)
 BLIND_SHARE = 0.1
-SECOND = datetime.timedelta(seconds=1)
+SIGNERS = {"physician": "Dr. Runa Velbeck", "admin": "Tycho Marl"}
 
 
 class Clock:
@@ -46,6 +46,13 @@ class Clock:
 
     def wait(self, seconds: float) -> None:
         self.now += datetime.timedelta(seconds=seconds)
+
+
+class Attached(NamedTuple):
+    """A draft that a nurse will see, and the level it shows."""
+
+    id: str
+    level: Acuity
 
 
 class Truth(NamedTuple):
@@ -102,22 +109,25 @@ class Desk:
             finish(act, visit.id, floor=None, unasked=(), draft_by=DRAFT_BY, blind_share=BLIND_SHARE)
         return visit.id
 
-    def attach(self, drafted: Drafted, label: ModelLabel | None) -> Report:
+    def attach(self, drafted: Drafted, label: ModelLabel | None) -> Attached:
         """The draft behind the rules, as the worker attaches it to the visit that waits for one."""
         self.clock.wait(8)
         with self.store.act(WORKER) as act:
             work = take_job(act, "worker")
             assert work is not None, "a finished visit waits for its draft"
             report = finalise(work.case, drafted.draft, drafted.why)
-            finish_job(act, work, "worker", report, label if drafted.draft is not None else None)
-        return report
+            draft = finish_job(act, work, "worker", report, label if drafted.draft is not None else None)
+        assert draft is not None, "nobody else drafts here"
+        return Attached(draft.id, report.acuity)
 
     def review(self, arrival: Arrival, visit_id: str, nurse: Nurse, week: int, weights: str) -> Truth:
         """A nurse takes the visit, decides first where asked to, reads, changes, signs."""
         rng = random.Random(f"nurse/{self.seed}/{arrival.case.id}")
         who, label = self.staff[nurse.login], arrival.case.label
         assert label is not None
-        self.clock.wait(rng.uniform(20, 400))
+        with self.store.look(who) as look:
+            waits = look.session.get_one(Visit, visit_id).level == Acuity.EMERGENCY.rank
+        self.clock.wait(rng.uniform(10, 100) if waits else rng.uniform(20, 600))
         with self.store.act(who) as act:
             begin_review(act, visit_id)
             chart = open_chart(act, visit_id)
@@ -161,4 +171,6 @@ def open_desk(folder: Path, seed: int) -> Desk:
         for nurse in NURSES:
             user = add_user(act, nurse.login, name=nurse.name, role="nurse", teams=(TEAM,)).user
             staff[nurse.login] = Who(user.id, "nurse")
+        for role, name in SIGNERS.items():
+            staff[role] = Who(add_user(act, role, name=name, role=role, teams=(TEAM,)).user.id, role)
     return Desk(store, clock, seed, staff)

@@ -28,11 +28,16 @@ CLOSES = datetime.timedelta(days=5, hours=16)  # after a Monday morning: Sunday,
 class Serving(Protocol):
     """What the loop lets draft: the release, and a candidate on trial that nobody sees."""
 
-    model: Model
-    label: ModelLabel
-    trial: Model | None
+    @property
+    def model(self) -> Model: ...
 
-    def keep_shadow(self, visit_id: str, arrival: Arrival, drafted: Drafted) -> None: ...
+    @property
+    def label(self) -> ModelLabel: ...
+
+    @property
+    def trial(self) -> Model | None: ...
+
+    def keep_shadow(self, visit_id: str, draft_id: str, arrival: Arrival, drafted: Drafted) -> None: ...
 
     def turn(self, week: int, contacts: Sequence[Contact]) -> None: ...
 
@@ -63,22 +68,22 @@ class Year:
         """One week from Monday's first patient to Sunday's sheet."""
         arrivals = meet_week(self.desk.seed, week, self.calendar.crowd(week, self.contacts))
         self.came[week] = arrivals
-        drafts = self.drafter.draw(self.loop.model, arrivals)
-        trial = self.loop.trial
+        model, label, trial = self.loop.model, self.loop.label, self.loop.trial
+        drafts = self.drafter.draw(model, arrivals)
         shadows = self.drafter.draw(trial, arrivals) if trial else []
         for number, arrival in enumerate(arrivals):
             visit_id = self.desk.receive(arrival)
-            self.desk.attach(drafts[number], self.loop.label)
+            attached = self.desk.attach(drafts[number], label)
             if trial:
-                self.loop.keep_shadow(visit_id, arrival, shadows[number])
+                self.loop.keep_shadow(visit_id, attached.id, arrival, shadows[number])
             nurse = self.nurses[number % len(self.nurses)]
-            self.desk.review(arrival, visit_id, nurse, week, self.loop.model.weights)
+            self.desk.review(arrival, visit_id, nurse, week, model.weights)
         self.desk.clock.forward(MONDAY + datetime.timedelta(weeks=week) + CLOSES)
         contacts = self.read(self.desk, week)
         alarms = self.observer.add(week, contacts)
         self.loop.turn(week, contacts)
         told = ", ".join(alarm.signal for alarm in alarms) or "quiet"
-        self.say(f"week {week:2d}: {len(arrivals)} contacts by {self.loop.model.weights[:8]}; {told}")
+        self.say(f"week {week:2d}: {len(arrivals)} contacts by {model.weights[:8]}; {told}")
         return alarms
 
     def draw_again(self, name: str, weeks: Sequence[int], champion: Model) -> Update:
