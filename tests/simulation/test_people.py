@@ -20,7 +20,9 @@ def test_people_come_in_order_within_their_week() -> None:
 
 
 def test_what_is_told_holds_no_truth() -> None:
-    assert all(arrival.told.label is None and arrival.case.label is not None for arrival in meet_week(0, 0, Crowd()))
+    assert all(
+        arrival.told.label is None and arrival.case.label is not None for arrival in meet_week(0, 0, Crowd())
+    )
 
 
 def test_a_broken_feed_brings_no_values_and_a_settlement_its_own_conditions() -> None:

@@ -5,12 +5,14 @@ Knows the store's acts, a clock that is put forward, and the nurses. Knows no mo
 
 import datetime
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
 from prescreen.clinic.acuity import Acuity
 from prescreen.clinic.floor import finalise
+from prescreen.clinic.report import Report
 from prescreen.clinic.signed import ModelLabel, PatientLink
 from prescreen.simulation.drafters import Drafted
 from prescreen.simulation.nurses import NURSES, Nurse, choose_reason, decide, judge_blind, right_level, write_final
@@ -20,8 +22,8 @@ from prescreen.store.base import Store, Who
 from prescreen.store.charts import open_chart
 from prescreen.store.drafts import finish_job, take_job
 from prescreen.store.migrate import open_store
-from prescreen.store.tables import Visit
 from prescreen.store.reviewing import begin_review, decide_first, sign_chart
+from prescreen.store.tables import Visit
 from prescreen.store.visits import finish, open_visit, raise_by_rules, tell
 
 TEAM = "triage"
@@ -46,6 +48,9 @@ class Clock:
 
     def wait(self, seconds: float) -> None:
         self.now += datetime.timedelta(seconds=seconds)
+
+
+Writes = Callable[[Arrival, Report], Report]
 
 
 class Attached(NamedTuple):
@@ -120,8 +125,16 @@ class Desk:
         assert draft is not None, "nobody else drafts here"
         return Attached(draft.id, report.acuity)
 
-    def review(self, arrival: Arrival, visit_id: str, nurse: Nurse, week: int, weights: str) -> Truth:
-        """A nurse takes the visit, decides first where asked to, reads, changes, signs."""
+    def review(
+        self,
+        arrival: Arrival,
+        visit_id: str,
+        nurse: Nurse,
+        week: int,
+        weights: str,
+        writes: Writes | None = None,
+    ) -> Truth:
+        """A nurse takes the visit, decides first where asked to, reads, changes, signs; `writes` is another hand."""
         rng = random.Random(f"nurse/{self.seed}/{arrival.case.id}")
         who, label = self.staff[nurse.login], arrival.case.label
         assert label is not None
@@ -132,13 +145,18 @@ class Desk:
             begin_review(act, visit_id)
             chart = open_chart(act, visit_id)
         if chart.awaits_choice:
-            first = judge_blind(rng, nurse, week, label.acuity, max((h.rule.acuity for h in chart.flags), default=None))
+            first = judge_blind(
+                rng, nurse, week, label.acuity, max((h.rule.acuity for h in chart.flags), default=None)
+            )
             with self.store.act(who) as act:
                 decide_first(act, visit_id, chart.visit.version, first)
                 chart = open_chart(act, visit_id)
         assert chart.draft is not None, "the draft is shown once the nurse may see it"
         deed = decide(rng, nurse, week, label.acuity, chart.draft, chart.choice)
         final = write_final(rng, nurse, chart.draft, label, deed)
+        if writes is not None:
+            final = writes(arrival, final)
+            deed = deed._replace(level=final.acuity)
         self.clock.wait(deed.seconds)
         with self.store.act(who) as act:
             chart = open_chart(act, visit_id)

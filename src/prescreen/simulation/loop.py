@@ -3,12 +3,12 @@
 Every act is one of `monitor`'s, on a shelf whose ledger the clinic's store signs. Knows no patient's truth.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+import datetime
+import json
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from prescreen.clinic.contact import Contact
 from prescreen.clinic.floor import finalise
 from prescreen.clinic.signed import ModelLabel
 from prescreen.errors import GuardError
@@ -16,10 +16,9 @@ from prescreen.evals.drafting import hash_weights
 from prescreen.monitor.advance import advance, find_champion
 from prescreen.monitor.life import approve, promote, propose, rollback
 from prescreen.monitor.shelf import SHADOW, SIGNING, Shelf, read_state, read_trying
-from prescreen.monitor.update import Place, update
-from prescreen.pipeline import Stages, load_steps, run_steps
-from prescreen.release import CURRENT, Release
-from prescreen.run import hash_file
+from prescreen.monitor.update import Place, next_folder, update
+from prescreen.pipeline import load_steps, run_steps
+from prescreen.release import Release
 from prescreen.simulation.desk import Desk
 from prescreen.simulation.drafters import Drafted, Model
 from prescreen.simulation.people import Arrival
@@ -28,7 +27,6 @@ from prescreen.store.shadows import ShadowWork, keep_shadow
 from prescreen.store.trials import read_trial_contacts
 
 WHO = Who("update", "service")
-FIRST = ("00-data", "03-evals", "04-gate")
 
 
 class Served(NamedTuple):
@@ -38,6 +36,7 @@ class Served(NamedTuple):
     weights: str
     model: str
     how: str
+    files: str  # SHA-256 over the weights' files
 
 
 class Back(NamedTuple):
@@ -46,7 +45,6 @@ class Back(NamedTuple):
     week: int
     before: str
     after: str
-    files: str
     same: bool
 
 
@@ -57,7 +55,8 @@ class Loop:
     desk: Desk
     shelf: Shelf
     place: Place
-    say: Callable[[str], None] = print
+    clinic: Path
+    who: Who = WHO
     served: list[Served] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
 
@@ -81,15 +80,45 @@ class Loop:
         trying = read_trying(self.shelf.folder, SHADOW)
         return None if trying is None else Model(trying.release.model, trying.release.weights)
 
-    def begin(self, model: Path, stages: Stages) -> None:
+    def begin(self, model: Path) -> None:
         """The first release: the model as it is, through the very gate that its successors must pass."""
-        folder = self.place.runs / "0000"
-        overrides = {"evals.weights.champion": str(model.resolve()), "gate.candidate": "champion"}
-        steps = [step for step in load_steps(self.place.recipes / "first", stages, overrides) if step.name in FIRST]
-        run_steps(steps, folder, stages)
-        propose(self.shelf, folder / "04-gate", WHO)
+        found = {step.recipe.stage: step for step in load_steps(self.place.recipes, self.shelf.stages)}
+        data, evals, gate = found["data"], found["evals"], found["gate"]
+        told = {"inputs": {"data": data.name}, "weights": {"champion": str(model.resolve())}}
+        steps = [
+            data,
+            replace(evals, recipe=evals.recipe.model_copy(update=told)),
+            replace(gate, recipe=gate.recipe.model_copy(update={"candidate": "champion", "champion": None})),
+        ]
+        run_steps(steps, self.place.runs.parent / "first", self.shelf.stages)
+        propose(self.shelf, self.place.runs.parent / "first" / gate.name, WHO)
         advance(self.shelf, (), WHO)
         self.sign(0, "the first release")
+
+    def learn_between(self, since: datetime.datetime, until: datetime.datetime, clinic: Path | None = None) -> None:
+        """Which clinic's signatures the next update reads, of which weeks."""
+        told = {
+            "feedback.clinic": str(clinic or self.clinic),
+            "feedback.vault": str(self.clinic.parent / "vault"),
+            "feedback.since": since.isoformat(),
+            "feedback.until": until.isoformat(),
+        }
+        self.place = self.place._replace(overrides={key: json.dumps(value) for key, value in told.items()})
+
+    def try_poisoned(self, clinic: Path, since: datetime.datetime) -> str:
+        """An update that would learn from another clinic's folder."""
+        self.learn_between(since, self.desk.clock(), clinic)
+        return update(self.place, self.shelf, (), WHO, lambda *_: None)
+
+    def next_runs(self) -> Path:
+        """The folder the next update will use."""
+        return next_folder(self.place.runs)
+
+    def last_learned(self) -> Path | None:
+        """The last batch that an update was trained on."""
+        found = sorted(path.parent for path in self.place.runs.glob("[0-9]*/*feedback/manifest.json"))
+        trained = [path for path in found if any(path.parent.glob("*dpo/manifest.json"))]
+        return trained[-1] if trained else None
 
     def sign(self, week: int, how: str) -> None:
         """Two people of two roles sign what is ready, and it serves."""
@@ -97,7 +126,7 @@ class Loop:
         for role in SIGNING:
             approve(self.shelf, self.desk.staff[role], key)
         release = promote(self.shelf, WHO)
-        self.served.append(Served(week, release.weights, release.model, how))
+        self.served.append(Served(week, release.weights, release.model, how, hash_weights(release.model)))
 
     def step(self, week: int, how: str = "update") -> str:
         """One night of the loop: a new update, or its candidate a step further, signed where it is ready."""
@@ -125,17 +154,19 @@ class Loop:
         label = label_of(trying.release).model_copy(update={"trial": "shadow"})
         work = ShadowWork(visit_id, draft_id, arrival.told)
         with self.desk.store.act(WHO) as act:
-            keep_shadow(act, work, trying.release.weights, report, label, drafted=drafted.draft is not None, seconds=0.2)
+            keep_shadow(
+                act, work, trying.release.weights, report, label, drafted=drafted.draft is not None, seconds=0.2
+            )
 
     def take_back(self, week: int) -> Back:
-        """Roll back to the release before, and compare it byte for byte with what it was."""
+        """Roll back to the release before, and compare its files byte for byte with what they were."""
         earlier = self.served[-2]
-        before = self.served[-2].weights
         rollback(self.shelf, self.desk.staff["admin"], "drill of the simulated year")
         release = self.release
-        same = (release.weights, release.model) == (before, earlier.model) and hash_weights(release.model) == before
-        self.served.append(Served(week + 1, release.weights, release.model, "rolled back"))
-        return Back(week, before, release.weights, hash_file(self.shelf.folder / CURRENT), same)
+        now = hash_weights(release.model)
+        same = (release.weights, now) == (earlier.weights, earlier.files)
+        self.served.append(Served(week + 1, release.weights, release.model, "rolled back", now))
+        return Back(week, earlier.files, now, same)
 
 
 def label_of(release: Release) -> ModelLabel:
@@ -147,8 +178,3 @@ def label_of(release: Release) -> ModelLabel:
         weights=release.weights,
         verdict=release.verdict,
     )
-
-
-def open_shelf(desk: Desk, folder: Path, stages: Stages) -> Shelf:
-    """The clinic's folder of releases, by its own clock."""
-    return Shelf(folder, stages, desk.store, desk.clock)

@@ -63,9 +63,7 @@ def judge_blind(rng: random.Random, nurse: Nurse, week: int, truth: Acuity, rule
     return _judge(rng, errs, truth, rules)
 
 
-def decide(
-    rng: random.Random, nurse: Nurse, week: int, truth: Acuity, shown: Report, blind: Acuity | None
-) -> Deed:
+def decide(rng: random.Random, nurse: Nurse, week: int, truth: Acuity, shown: Report, blind: Acuity | None) -> Deed:
     """What is signed, given the draft. Who has decided before keeps it, but signs nothing below what is shown then."""
     stamps = nurse.is_stamping(week)
     leans = rng.random() < (SLIP_LEANS if stamps else nurse.leans)

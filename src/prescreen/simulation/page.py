@@ -56,7 +56,9 @@ def _lay_out(name: str, value: Any) -> str:
     title = f"<h2>{escape(name.replace('_', ' ').capitalize())}</h2>"
     if isinstance(value, list) and value and isinstance(value[0], dict):
         heads = "".join(f"<th>{escape(str(key))}</th>" for key in value[0])
-        rows = "".join(f"<tr>{''.join(f'<td>{escape(str(cell))}</td>' for cell in row.values())}</tr>" for row in value)
+        rows = "".join(
+            f"<tr>{''.join(f'<td>{escape(str(cell))}</td>' for cell in row.values())}</tr>" for row in value
+        )
         return f"{title}<table><tr>{heads}</tr>{rows}</table>"
     if isinstance(value, list):
         return f"{title}<ul>{''.join(f'<li>{escape(str(item))}</li>' for item in value)}</ul>" if value else ""

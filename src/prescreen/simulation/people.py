@@ -23,13 +23,30 @@ OPEN_DAYS: Final = 5
 LEVELS: Final = {Acuity.EMERGENCY: 0.14, Acuity.HIGH: 0.24, Acuity.MEDIUM: 0.34, Acuity.LOW: 0.28}
 STEPPED: Final = 0.12  # share whose level comes from a circumstance, where the condition has such
 SETTLERS: Final = frozenset(
-    {"dog_bite", "nappy_rash", "septic_joint", "temporal_arteritis", "tonsillitis", "hives_simple", "diverticulitis"}
+    {
+        "dog_bite",
+        "nappy_rash",
+        "septic_joint",
+        "temporal_arteritis",
+        "tonsillitis",
+        "hives_simple",
+        "diverticulitis",
+    }
 )
 FLU: Final = frozenset(
     {"pneumonia", "bronchitis", "viral_child", "cold", "throat_virus", "sinusitis", "asthma_moderate", "sepsis"}
 )
 _GIVEN: Final = ("Arno", "Belia", "Corin", "Dunja", "Elio", "Fenna", "Goran", "Hedda", "Ismo", "Jorun", "Kelda")
-_FAMILY: Final = ("Aldermoor", "Brackwater", "Corvane", "Dunnerby", "Elsgard", "Fallowmere", "Grimsholt", "Harrowin")
+_FAMILY: Final = (
+    "Aldermoor",
+    "Brackwater",
+    "Corvane",
+    "Dunnerby",
+    "Elsgard",
+    "Fallowmere",
+    "Grimsholt",
+    "Harrowin",
+)
 
 
 class Crowd(Strict):
@@ -71,8 +88,15 @@ def meet_week(seed: int, week: int, crowd: Crowd) -> list[Arrival]:
     rng = random.Random(f"clinic/{seed}/{week}")
     tables = load_tables()
     minutes = sorted(rng.sample(range(OPEN_DAYS * OPEN_HOURS * 60), crowd.contacts))
-    return [_meet(rng, tables, crowd, _moment(week, minute), f"s{seed}-w{week:02d}-{n:03d}") for n, minute in
-            enumerate(minutes)]
+    return [
+        _meet(rng, tables, crowd, _moment(week, minute), f"s{seed}-w{week:02d}-{n:03d}")
+        for n, minute in enumerate(minutes)
+    ]
+
+
+def moment_of(week: int) -> datetime.datetime:
+    """When a week begins."""
+    return MONDAY + datetime.timedelta(weeks=week)
 
 
 def _moment(week: int, minute: int) -> datetime.datetime:

@@ -12,9 +12,12 @@ from prescreen.config import Strict
 from prescreen.evals.rate import compare_paired
 from prescreen.simulation.calendar import DRIFTS, STEADY_WEEKS, Calendar
 from prescreen.simulation.desk import Truth
+from prescreen.simulation.loop import Back
 from prescreen.simulation.observing import Alarm, Observer
+from prescreen.simulation.poisons import Stopped
 
 SIGNIFICANT = 0.05
+MINUTES, WEEKS_OF_YEAR = 15.0, 52
 
 
 class Bar(Strict):
@@ -74,8 +77,11 @@ def judge_false_alarms(observer: Observer) -> Bar:
     )
 
 
-def judge_overrides(updates: Sequence[Update]) -> list[Bar]:
+def judge_overrides(updates: Sequence[Update], planned: int) -> list[Bar]:
     """Fewer visits whose served level is not what ought to be signed, on the same visits."""
+    if len(updates) < planned:
+        asks = "every update that the calendar plans is promoted in the end"
+        return [Bar(name="updates", asks=asks, figure=f"{len(updates)} of {planned} served", met=False)]
     bars = [_compare_overrides(update.name, update.visits) for update in updates]
     if len(updates) > 1:
         bars.append(_compare_overrides("all updates", [twice for update in updates for twice in update.visits]))
@@ -175,3 +181,54 @@ def count(rights: Iterable[bool]) -> Rate:
     """How many of these are so."""
     told = list(rights)
     return Rate(right=sum(told), wrong=len(told) - sum(told))
+
+
+def judge_poisons(calendar: Calendar, stopped: Sequence[Stopped]) -> list[Bar]:
+    """Each poisoned batch stopped by its right name, with nothing trained on it."""
+    bars = []
+    for week, kind in sorted(calendar.poisons.items()):
+        one = next((one for one in stopped if one.week == week), None)
+        names = "nothing was tried" if one is None else f"stopped by {', '.join(one.names) or 'nothing'}"
+        trained = "" if one is None else f"; trained: {'yes' if one.trained else 'no'}"
+        bars.append(
+            Bar(
+                name=f"poisoned batch: {kind}",
+                asks=f"the batch of week {week} is stopped by the name {kind} before a step is trained",
+                figure=names + trained,
+                met=one is not None and one.right,
+            )
+        )
+    return bars
+
+
+def judge_bad(calendar: Calendar, told: Sequence[str]) -> Bar:
+    """A candidate that learned the opposite never serves."""
+    ended = [line for line in told if "gate holds" in line or "ended" in line or "retired" in line]
+    return Bar(
+        name="bad candidate",
+        asks="trained on reversed corrections, it is held by the gate or ended in shadow",
+        figure=" | ".join(told)[:600] or "not tried",
+        met=None if calendar.bad_candidate is None else bool(ended),
+    )
+
+
+def judge_rollback(calendar: Calendar, backs: Sequence[Back]) -> Bar:
+    """The release before serves again, byte for byte."""
+    told = "; ".join(f"week {b.week}: {b.before[:16]} before, {b.after[:16]} after" for b in backs)
+    return Bar(
+        name="rollback",
+        asks="the exact weights that served before serve again",
+        figure=told or "not tried",
+        met=None if calendar.rollback is None else bool(backs) and all(back.same for back in backs),
+    )
+
+
+def judge_time(minutes: float, weeks: int) -> Bar:
+    """The whole year within its minutes."""
+    asked = weeks >= WEEKS_OF_YEAR
+    return Bar(
+        name="time",
+        asks=f"a year within {MINUTES:g} minutes on two cores that do nothing else",
+        figure=f"{minutes:.1f} minutes",
+        met=minutes <= MINUTES if asked else None,
+    )

@@ -11,17 +11,20 @@ from typing import Protocol
 from prescreen.clinic.acuity import Acuity
 from prescreen.clinic.contact import Contact
 from prescreen.clinic.floor import finalise
-from prescreen.clinic.redflags import check_rules, rule_acuity
 from prescreen.clinic.signed import ModelLabel
 from prescreen.simulation.calendar import Calendar
 from prescreen.simulation.desk import Desk, Truth
 from prescreen.simulation.drafters import Drafted, Drafter, Model
 from prescreen.simulation.nurses import NURSES, Nurse
 from prescreen.simulation.observing import Alarm, Observer
-from prescreen.simulation.people import MONDAY, Arrival, meet_week
+from prescreen.simulation.people import Arrival, meet_week, moment_of
+from prescreen.simulation.spending import Spent
 from prescreen.simulation.verdict import Twice, Update
+from prescreen.store.base import Who
+from prescreen.store.contacts import read_contacts
 
 Say = Callable[[str], None]
+WATCH = Who("watch", "service")
 CLOSES = datetime.timedelta(days=5, hours=16)  # after a Monday morning: Sunday, when the week is judged
 
 
@@ -50,11 +53,10 @@ class Year:
     drafter: Drafter
     calendar: Calendar
     loop: Serving
-    read: Callable[[Desk, int], list[Contact]]
     contacts: int = 40
     say: Say = print
+    spent: Spent = field(default_factory=Spent)
     came: dict[int, list[Arrival]] = field(default_factory=dict)
-    stamping: list[tuple[int, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.observer = Observer(self.calendar)
@@ -69,19 +71,24 @@ class Year:
         arrivals = meet_week(self.desk.seed, week, self.calendar.crowd(week, self.contacts))
         self.came[week] = arrivals
         model, label, trial = self.loop.model, self.loop.label, self.loop.trial
-        drafts = self.drafter.draw(model, arrivals)
-        shadows = self.drafter.draw(trial, arrivals) if trial else []
-        for number, arrival in enumerate(arrivals):
-            visit_id = self.desk.receive(arrival)
-            attached = self.desk.attach(drafts[number], label)
-            if trial:
-                self.loop.keep_shadow(visit_id, attached.id, arrival, shadows[number])
-            nurse = self.nurses[number % len(self.nurses)]
-            self.desk.review(arrival, visit_id, nurse, week, model.weights)
-        self.desk.clock.forward(MONDAY + datetime.timedelta(weeks=week) + CLOSES)
-        contacts = self.read(self.desk, week)
-        alarms = self.observer.add(week, contacts)
-        self.loop.turn(week, contacts)
+        with self.spent.on("drafting"):
+            drafts = self.drafter.draw(model, arrivals)
+            shadows = self.drafter.draw(trial, arrivals) if trial else []
+        with self.spent.on("visits and signatures"):
+            for number, arrival in enumerate(arrivals):
+                visit_id = self.desk.receive(arrival)
+                attached = self.desk.attach(drafts[number], label)
+                if trial:
+                    self.loop.keep_shadow(visit_id, attached.id, arrival, shadows[number])
+                nurse = self.nurses[number % len(self.nurses)]
+                self.desk.review(arrival, visit_id, nurse, week, model.weights)
+        self.desk.clock.forward(moment_of(week) + CLOSES)
+        with self.spent.on("signals"):
+            with self.desk.store.look(WATCH) as look:
+                contacts = list(read_contacts(look, moment_of(week), moment_of(week + 1)))
+            alarms = self.observer.add(week, contacts)
+        with self.spent.on("the loop: batches, training, evaluation, gate"):
+            self.loop.turn(week, contacts)
         told = ", ".join(alarm.signal for alarm in alarms) or "quiet"
         self.say(f"week {week:2d}: {len(arrivals)} contacts by {model.weights[:8]}; {told}")
         return alarms
@@ -113,12 +120,6 @@ def serve(arrival: Arrival, drafted: Drafted) -> Acuity:
     return finalise(arrival.told, drafted.draft, drafted.why).acuity
 
 
-def right_of(arrival: Arrival) -> Acuity:
-    """What ought to be signed."""
-    rules = rule_acuity(check_rules(arrival.told))
-    return arrival.truth if rules is None else max(arrival.truth, rules)
-
-
-def visits_between(book: Sequence[Truth], weights: str) -> list[int]:
-    """The weeks that these weights drafted."""
-    return sorted({truth.week for truth in book if truth.weights == weights})
+def weeks_by(book: Sequence[Truth], weights: str, since: int = 0) -> list[int]:
+    """The weeks that these weights drafted, from one on."""
+    return sorted({truth.week for truth in book if truth.weights == weights and truth.week >= since})

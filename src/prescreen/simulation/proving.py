@@ -1,0 +1,61 @@
+"""What is left of the year must prove itself: ledger and audit log whole, and each draft's way back to the edits.
+
+Knows runs, ledger and store. Knows nothing that was said.
+"""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from prescreen.monitor.shelf import read_state
+from prescreen.pipeline import open_run
+from prescreen.run import read_jsonl
+from prescreen.simulation.desk import Desk
+from prescreen.simulation.loop import Loop, Served
+from prescreen.simulation.verdict import Bar
+from prescreen.store.audit import verify
+from prescreen.tracing import trace_up
+
+PAIRS = "train/preference.jsonl"
+
+
+class Proofs(NamedTuple):
+    """Bars, and what they rest on."""
+
+    bars: list[Bar]
+    told: dict[str, Any]
+
+
+def prove(desk: Desk, loop: Loop, out: Path) -> Proofs:
+    """The chain of releases, the clinic's log, and the walk from a served report to what shaped it."""
+    ledger = loop.shelf.ledger.verify()
+    log = verify(desk.store)
+    bars = [
+        Bar(name="ledger", asks="every line of the releases' ledger verifies", figure=ledger.sentence, met=ledger.whole),
+        Bar(name="audit log", asks="every line of the clinic's log verifies", figure=log.sentence, met=log.whole),
+    ]
+    lines = loop.shelf.ledger.read()
+    told = [f"{line.at:%Y-%m-%d} {line.deed} by {line.role}" for line in lines]
+    updates = [served for served in loop.served if served.how.startswith("update")]
+    if not updates:
+        none = Bar(name="trace", asks="from a served report to the edits that shaped it", figure="no update", met=None)
+        return Proofs([*bars, none], {"ledger": told, "serves now": read_state(lines).current[:16]})
+    steps, edits = walk(desk, loop, updates[-1])
+    figure = f"{' < '.join(steps)}; edits: {'; '.join(f'{kind} {n}' for kind, n in edits.most_common())}"
+    trace = Bar(
+        name="trace", asks="from a served report to the edits that shaped it", figure=figure, met=edits.total() > 0
+    )
+    return Proofs([*bars, trace], {"ledger": told, "serves now": read_state(lines).current[:16]})
+
+
+def walk(desk: Desk, loop: Loop, served: Served) -> tuple[list[str], Counter[str]]:
+    """A visit drafted by an update, its release in the ledger, the runs behind it, the kinds of edit they learned."""
+    visit = next(truth.visit for truth in desk.book if truth.weights == served.weights)
+    line = next(line for line in loop.shelf.ledger.read() if line.detail.get("weights") == served.weights)
+    run = open_run(Path(served.model), loop.shelf.stages)
+    chain = list(trace_up(run))
+    edits: Counter[str] = Counter()
+    for path in sorted(run.folder.parent.glob("*feedback/" + PAIRS)):
+        edits.update(row["reason"] for row in read_jsonl(path) if row["id"].endswith("-pair"))
+    steps = [f"visit {visit[:8]}", f"release {line.release[:8]} (ledger line {line.number})"]
+    return [*steps, *(step.name for step in chain)], edits
