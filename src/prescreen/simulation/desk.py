@@ -1,6 +1,6 @@
 """One visit of the invented clinic from the door to the signature, through the very acts of the store.
 
-Knows the store's acts, a clock that is put forward, and the nurses. Knows no model: the week's drafts are handed in.
+Knows the store's acts, a clock that is put forward, and the nurses. Knows no model: drafts are handed in.
 """
 
 import datetime
@@ -134,7 +134,7 @@ class Desk:
         weights: str,
         writes: Writes | None = None,
     ) -> Truth:
-        """A nurse takes the visit, decides first where asked to, reads, changes, signs; `writes` is another hand."""
+        """A nurse takes the visit, decides first where asked, reads, changes, signs; `writes` is another hand."""
         rng = random.Random(f"nurse/{self.seed}/{arrival.case.id}")
         who, label = self.staff[nurse.login], arrival.case.label
         assert label is not None
@@ -162,8 +162,8 @@ class Desk:
             chart = open_chart(act, visit_id)
             reason = choose_reason(chart.draft or final, deed, drafted=chart.label is not None)
             sign_chart(
-                act, chart, version=chart.visit.version, final=final, reason=_reason(reason, chart.level, deed.level),
-                note="", channels=(), undo_for=UNDO,
+                act, chart, version=chart.visit.version, final=final, note="", channels=(), undo_for=UNDO,
+                reason=_reason(reason, chart.level, deed.level),
             )  # fmt: skip
         shown = chart.draft or final
         told = Truth(

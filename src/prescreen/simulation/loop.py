@@ -40,7 +40,7 @@ class Served(NamedTuple):
 
 
 class Back(NamedTuple):
-    """A rollback: the release as it was before it was replaced, and as it is after; files compared by their hash."""
+    """A rollback: the weights' files as they were before they were replaced, and as they are after, by hash."""
 
     week: int
     before: str

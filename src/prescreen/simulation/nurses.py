@@ -64,7 +64,7 @@ def judge_blind(rng: random.Random, nurse: Nurse, week: int, truth: Acuity, rule
 
 
 def decide(rng: random.Random, nurse: Nurse, week: int, truth: Acuity, shown: Report, blind: Acuity | None) -> Deed:
-    """What is signed, given the draft. Who has decided before keeps it, but signs nothing below what is shown then."""
+    """What is signed, given the draft. Who has decided before seeing it keeps to that, unless they lean."""
     stamps = nurse.is_stamping(week)
     leans = rng.random() < (SLIP_LEANS if stamps else nurse.leans)
     own = blind if blind is not None else judge_blind(rng, nurse, week, truth, shown.rule_acuity)

@@ -13,8 +13,8 @@ from prescreen.simulation.verdict import Bar
 
 JSON, PAGE = "simulation.json", "simulation.html"
 PLUMBING = (
-    "Plumbing: an invented clinic. Its patients and nurses do not exist and err at rates set by hand; its model is the "
-    "tiny twin. The figures show that the loop works, and nothing about any patient."
+    "Plumbing: an invented clinic. Its patients and nurses do not exist and err at rates set by hand; its model is "
+    "the tiny twin. The figures show that the loop works, and nothing about any patient."
 )
 STYLE = (
     "body{font:15px/1.45 system-ui,sans-serif;max-width:72rem;margin:2rem auto;padding:0 1rem;color:#1a1a1a}"
@@ -46,7 +46,8 @@ def render(told: Mapping[str, Any], bars: Sequence[Bar]) -> str:
     )
     parts = [_lay_out(name, value) for name, value in told.items()]
     return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>A simulated year</title><style>{STYLE}</style>'
+        '<!doctype html><html lang="en"><meta charset="utf-8"><title>A simulated year</title>'
+        f"<style>{STYLE}</style>"
         f'<h1>A simulated year: {head}</h1><p class="note">{escape(PLUMBING)}</p><h2>What it had to show</h2>'
         f"<table><tr><th>Bar</th><th>Asked</th><th>Shown</th><th></th></tr>{rows}</table>{''.join(parts)}</html>\n"
     )

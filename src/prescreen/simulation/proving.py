@@ -31,14 +31,21 @@ def prove(desk: Desk, loop: Loop, out: Path) -> Proofs:
     ledger = loop.shelf.ledger.verify()
     log = verify(desk.store)
     bars = [
-        Bar(name="ledger", asks="every line of the releases' ledger verifies", figure=ledger.sentence, met=ledger.whole),
+        Bar(
+            name="ledger",
+            asks="every line of the releases' ledger verifies",
+            figure=ledger.sentence,
+            met=ledger.whole,
+        ),
         Bar(name="audit log", asks="every line of the clinic's log verifies", figure=log.sentence, met=log.whole),
     ]
     lines = loop.shelf.ledger.read()
     told = [f"{line.at:%Y-%m-%d} {line.deed} by {line.role}" for line in lines]
     updates = [served for served in loop.served if served.how.startswith("update")]
     if not updates:
-        none = Bar(name="trace", asks="from a served report to the edits that shaped it", figure="no update", met=None)
+        none = Bar(
+            name="trace", asks="from a served report to the edits that shaped it", figure="no update", met=None
+        )
         return Proofs([*bars, none], {"ledger": told, "serves now": read_state(lines).current[:16]})
     steps, edits = walk(desk, loop, updates[-1])
     figure = f"{' < '.join(steps)}; edits: {'; '.join(f'{kind} {n}' for kind, n in edits.most_common())}"
@@ -49,7 +56,7 @@ def prove(desk: Desk, loop: Loop, out: Path) -> Proofs:
 
 
 def walk(desk: Desk, loop: Loop, served: Served) -> tuple[list[str], Counter[str]]:
-    """A visit drafted by an update, its release in the ledger, the runs behind it, the kinds of edit they learned."""
+    """A visit drafted by an update, its release in the ledger, the runs behind it, the kinds of edit learned."""
     visit = next(truth.visit for truth in desk.book if truth.weights == served.weights)
     line = next(line for line in loop.shelf.ledger.read() if line.detail.get("weights") == served.weights)
     run = open_run(Path(served.model), loop.shelf.stages)

@@ -1,4 +1,4 @@
-"""When the loop's acts are due: updates and their trials, poisoned batches, a bad candidate, a rollback, who stamps.
+"""When the loop's acts are due: updates, trials, poisoned batches, a bad candidate, a rollback, who stamps.
 
 Follows the calendar week by week and writes down what came of each act. Does none of them itself.
 """

@@ -13,7 +13,7 @@ from prescreen.monitor.update import Place
 from prescreen.pipeline import Stages
 from prescreen.simulation import verdict
 from prescreen.simulation.calendar import YEAR
-from prescreen.simulation.desk import Desk, open_desk
+from prescreen.simulation.desk import open_desk
 from prescreen.simulation.drafters import Drafter, Model, TwinDrafter
 from prescreen.simulation.loop import Loop
 from prescreen.simulation.page import write_year
