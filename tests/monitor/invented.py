@@ -1,4 +1,4 @@
-"""Weeks of an invented clinic: contacts drawn from rates, any of which a test may move. All persons are invented."""
+"""Weeks of an invented clinic: contacts drawn from rates that a test may move. All persons are invented."""
 
 import datetime
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from prescreen.clinic.signed import ModelLabel
 from prescreen.monitor.week import Week, measure
 
 FIRST = datetime.date(2026, 1, 5)
-MODEL = ModelLabel(name="invented", version="1", engine="none")
+MODELS = {version: ModelLabel(name="invented", version=version, engine="none") for version in "123"}
 LEVELS = tuple(Acuity)
 AREAS = {
     "abdomen": 0.14, "throat": 0.12, "breathing": 0.11, "fever": 0.10, "injury": 0.09, "skin": 0.08, "back": 0.07,
@@ -125,7 +125,7 @@ def _contact(
         vitals=5 if vitals < clinic.vitals else 0, opened=finished, finished=finished,
         suspicious=orders < clinic.orders,
         drafted=finished + datetime.timedelta(seconds=clinic.wait_s * float(np.exp(0.4 * normal[2]))),
-        model=MODEL.model_copy(update={"version": clinic.version}) if drafted else None,
+        model=MODELS[clinic.version] if drafted else None,
         no_draft="" if drafted else "late" if draft < clinic.no_draft else "no report",
         uncertainty="high" if unsure < clinic.unsure else "low", unsupported=int(unsupported < clinic.unsupported),
         level_rules=None if rule is None else LEVELS[rule], level_model=LEVELS[rank] if drafted else None,

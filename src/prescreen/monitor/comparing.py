@@ -70,16 +70,16 @@ class Reference:
 def compare(signal: Signal, window: Figure, reference: Reference, least_group: int) -> Finding:
     """A pooled window beside its reference."""
     if isinstance(window, Parts) and signal.kind != "parts":
-        return _pull(window, signal.effect) if signal.kind == "gap" else _others(window, least_group)
+        return _pull(window, signal.effect) if signal.kind == "gap" else _others(signal, window, least_group)
     before = reference.pooled
     if isinstance(window, Share) and isinstance(before, Share):
-        return _share(window.rate, before.rate, signal.bad, reference.rough)
+        return _share(window.rate, before.rate, signal, reference.rough)
     if isinstance(window, Mix) and isinstance(before, Mix):
         return _mix(signal, window, before)
     if isinstance(window, Times) and isinstance(before, Times):
         return _times(window, before, signal.bad)
     assert isinstance(window, Parts) and isinstance(before, Parts), "a signal keeps its kind"
-    return _parts(window, before, signal.bad)
+    return _parts(signal, window, before)
 
 
 def roughness(weeks: Sequence[Rate]) -> float:
@@ -98,18 +98,26 @@ def roughness(weeks: Sequence[Rate]) -> float:
     return float(square / (len(told) - 1)) if chdtrc(len(told) - 1, square) < ROUGH else 1.0
 
 
-def _share(now: Rate, before: Rate, bad: Bad, rough: float = 1.0) -> Finding:
+def matters(change: float, signal: Signal) -> bool:
+    """Whether a change is worth acting on, in the bad direction."""
+    if signal.bad == "both":
+        return abs(change) >= signal.effect
+    return (change if signal.bad == "up" else -change) >= signal.effect
+
+
+def _share(now: Rate, before: Rate, signal: Signal, rough: float = 1.0) -> Finding:
     if not now.n or not before.n:
         return NOTHING
-    change = now.right / now.n - before.right / before.n
+    change, sides = now.right / now.n - before.right / before.n, 2 if signal.bad == "both" else 1
     (x, n), (k, m) = (thin(rate, rough) for rate in (now, before))
-    above, below = tail_above(x, n, k, m), tail_below(x, n, k, m)
     most, fewest = tail_above(n, n, k, m), tail_below(0, n, k, m)
     if n >= LEAST_VALUES and m >= LEAST_GROUP and k in (0, m):  # it cannot get worse: that is known, not too few
         most, fewest = (0.0, fewest) if k else (most, 0.0)
-    if bad == "both":
-        return Finding(min(1.0, 2 * min(above, below)), change, min(1.0, 2 * min(most, fewest)))
-    return Finding(above, change, most) if bad == "up" else Finding(below, change, fewest)
+    least = min(1.0, 2 * min(most, fewest)) if sides == 2 else most if signal.bad == "up" else fewest
+    if not matters(change, signal):
+        return Finding(1.0, change, least)
+    tail = tail_above if change > 0 else tail_below
+    return Finding(min(1.0, sides * tail(x, n, k, m)), change, least)
 
 
 def thin(rate: Rate, rough: float) -> tuple[int, int]:
@@ -144,23 +152,23 @@ def _times(now: Times, before: Times, bad: Bad) -> Finding:
     return Finding(chances[bad], change, 0.0)
 
 
-def _parts(now: Parts, before: Parts, bad: Bad) -> Finding:
+def _parts(signal: Signal, now: Parts, before: Parts) -> Finding:
     found = {
-        group: _share(rate, before.rates.get(group, Rate()), bad)
+        group: _share(rate, before.rates.get(group, Rate()), signal)
         for group, rate in now.rates.items()
         if rate.n and before.rates.get(group, Rate()).n
     }
     return _worst(found)
 
 
-def _others(now: Parts, least: int) -> Finding:
+def _others(signal: Signal, now: Parts, least: int) -> Finding:
     """Each group with enough contacts against all the others of the same weeks."""
     both = sum_up(now)
     found = {}
     for group, rate in now.rates.items():
         rest = Rate(right=both.right - rate.right, wrong=both.n - rate.n - (both.right - rate.right))
         if rate.n >= least and rest.n >= least:
-            found[group] = _share(rate, rest, "up")
+            found[group] = _share(rate, rest, signal)
     return _worst(found)
 
 

@@ -54,9 +54,13 @@ def judge(
 
 
 def allow(signal: Signal, limits: Limits) -> float:
-    """The chance below which one test of a signal is an alarm: its part of the budget."""
+    """The chance below which one test of a signal is an alarm: its part of the budget.
+
+    Tests of counts rarely reach their nominal chance, overlap, and must clear the effect besides: `spent` is what
+    steady years really spend, and is held to by a test.
+    """
     part = signal.weight / sum(each.weight for each in load_signals())
-    return limits.budget / WEEKS_OF_QUARTER * part / count_tests(signal, limits)
+    return limits.budget / limits.spent / WEEKS_OF_QUARTER * part / count_tests(signal, limits)
 
 
 def count_tests(signal: Signal, limits: Limits) -> int:

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from prescreen.config import Strict
 from prescreen.monitor.chart import Chart, Point, State, Unit
-from prescreen.monitor.comparing import NOTHING, Dated, Finding, Reference, compare, figure_of, thin
+from prescreen.monitor.comparing import NOTHING, Dated, Finding, Reference, compare, figure_of, matters, thin
 from prescreen.monitor.signals import Signal
 from prescreen.monitor.tails import Limit, find_limits
 from prescreen.monitor.week import Figure, Mix, Times, pool, size, sum_up
@@ -23,6 +23,7 @@ class Limits(Strict):
     """How alarms are made. `budget` is false alarms a quarter over all signals and tests together."""
 
     budget: Annotated[float, Field(gt=0, le=13)] = 1.0
+    spent: Annotated[float, Field(gt=0, le=1)] = 0.4  # of the nominal chances, by simulated steady years
     reference_weeks: Annotated[int, Field(ge=2)] = 12
     least_weeks: Annotated[int, Field(ge=2)] = 4  # of reference before anything is judged
     pools: Annotated[tuple[int, ...], Field(min_length=1)] = (1, 2, 4)  # weeks tested together
@@ -116,16 +117,10 @@ class Track:
 
     def _rank(self, test: Tested) -> tuple[bool, float, int]:
         """Tests with an effect worth acting on first, then the least likely, then the shortest."""
-        return not self._matters(test.finding), test.finding.p, test.weeks
-
-    def _matters(self, finding: Finding) -> bool:
-        change, bad = finding.change, self.signal.bad
-        if bad == "both":
-            return abs(change) >= self.signal.effect
-        return (change if bad == "up" else -change) >= self.signal.effect
+        return not matters(test.finding.change, self.signal), test.finding.p, test.weeks
 
     def _state(self, tests: Sequence[Tested]) -> State:
-        chance = min((test.finding.p for test in tests if self._matters(test.finding)), default=1.0)
+        chance = min((test.finding.p for test in tests if matters(test.finding.change, self.signal)), default=1.0)
         if chance < self.allowed:
             return "alarm"
         if all(test.finding.least >= self.allowed for test in tests):
