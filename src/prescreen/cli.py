@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from prescreen import judging, keeping, releasing, serving, storing
+from prescreen import judging, keeping, releasing, serving, storing, watching
 from prescreen.errors import PrescreenError
 
 if TYPE_CHECKING:
@@ -188,6 +188,7 @@ app.command()(judging.dossier)
 app.command()(releasing.promote)
 app.command()(releasing.update)
 app.add_typer(releasing.release, name="release")
+app.command()(watching.simulate)
 app.add_typer(judging.bank, name="bank")
 app.add_typer(keeping.records, name="records")
 app.add_typer(storing.store, name="store")
