@@ -8,14 +8,14 @@ import typer
 
 def simulate(
     context: typer.Context,
-    weeks: Annotated[int, typer.Option("--weeks", min=6, max=52, help="How long; what would not be over is out.")] = 52,
+    weeks: Annotated[int, typer.Option("--weeks", min=6, max=52, help="How long it lasts.")] = 52,
     contacts: Annotated[int, typer.Option("--contacts", min=8, max=500, help="Patients a week.")] = 40,
-    model: Annotated[Path, typer.Option("--model", help="A training run to begin with.")] = Path("runs/tiny/05-dpo"),
+    model: Annotated[Path, typer.Option("--model", help="Where it begins.")] = Path("runs/tiny/05-dpo"),
     recipes: Annotated[Path, typer.Option("--recipes", help="How updates are made.")] = Path("recipes/simulation"),
     out: Annotated[Path, typer.Option("--out", help="A new folder.")] = Path("runs/simulation"),
     seed: Annotated[int, typer.Option("--seed", help="Another year with other people.")] = 0,
 ) -> None:
-    """Let an invented clinic work for a year and judge whether the loop keeps its promises; exit code 1 where not."""
+    """Let an invented clinic work for a year and judge whether the loop keeps its promises; 1 where not."""
     from prescreen.simulation.page import PAGE
     from prescreen.simulation.whole import Order
     from prescreen.simulation.whole import simulate as live

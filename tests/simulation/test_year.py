@@ -1,7 +1,6 @@
-"""A short year with a stand-in for the model: the store's own acts, the monitoring's own signals, the right alarms."""
+"""A short year with a stand-in for the model: the store's own acts, monitoring's own signals, the right alarms."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import pytest
 
@@ -49,7 +48,8 @@ def year(tmp_path_factory: pytest.TempPathFactory) -> Year:
         }
     )
     desk = open_desk(tmp_path_factory.mktemp("clinic"), 0)
-    made = Year(desk, StandIn({"aa" * 32: Skill()}, UNKNOWN), calendar, Fixed(), contacts=CONTACTS, say=lambda _: None)
+    drafter = StandIn({"aa" * 32: Skill()}, UNKNOWN)
+    made = Year(desk, drafter, calendar, Fixed(), contacts=CONTACTS, say=lambda _: None)
     made.run()
     return made
 

@@ -43,7 +43,8 @@ class Observer:
                 self._accept(event, number)
         week = measure(contacts, day_of(number))
         self.weeks.append(week)
-        self.charts = self._watch.add(week)
+        self._watch.add(week)
+        self.charts = self._watch.charts()
         ringing = {chart.signal.name: chart.sentence for chart in self.charts if chart.state == "alarm"}
         new = [
             Alarm(number, name, sentence, self._cause(number))
