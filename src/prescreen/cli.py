@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 STAGES: dict[str, str] = {
     "records": "prescreen.records.build:RecordsRecipe",
     "data": "prescreen.data.build:DataRecipe",
+    "feedback": "prescreen.monitor.feedback.build:FeedbackRecipe",
     "corpus": "prescreen.data.corpus:CorpusRecipe",
     "pretrain": "prescreen.train.supervised:SupervisedRecipe",
     "cpt": "prescreen.train.supervised:SupervisedRecipe",
@@ -30,8 +31,7 @@ STAGES: dict[str, str] = {
     "gate": "prescreen.evals.gate:GateRecipe",
 }
 
-# Before torch loads: threads wait for each other a few microseconds before they sleep (never spinning made training
-# half as fast, spinning on ruins a shared CPU), and nothing may reach for a network.
+# Before torch loads: threads spin a moment, then sleep (never or always spinning costs time); no network is used.
 ENVIRONMENT = {
     "GOMP_SPINCOUNT": "20000",
     "HF_HUB_OFFLINE": "1",
