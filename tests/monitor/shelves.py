@@ -23,11 +23,18 @@ DOCTOR = Who("physician-1", "physician")
 
 def make_gate(root: Path, name: str, *, verdict: str = "promote", days: int = 400) -> Path:
     """Runs of one candidate under root/name, whose weights are its name; the gate's folder."""
+    (root / name / "03-dpo").mkdir(parents=True, exist_ok=True)
+    (root / name / "03-dpo" / "weights.safetensors").write_text(name)
+    return finish_runs(root, name, verdict=verdict, days=days)
+
+
+def finish_runs(root: Path, name: str, *, verdict: str = "promote", days: int = 400) -> Path:
+    """Data, training, evals and gate around the weights that lie under root/name/03-dpo; the gate's folder."""
     runs = root / name
     data = _finish(runs / "01-data", DataRecipe(stage="data"), {}, "rows.jsonl", "{}")
     inputs = {"data": "01-data", "dpo": "03-dpo"}
     recipe = DataRecipe(stage="dpo", inputs={"data": "01-data"})
-    dpo = _finish(runs / "03-dpo", recipe, {"data": data}, "weights.safetensors", name)
+    dpo = _finish(runs / "03-dpo", recipe, {"data": data}, "", "")
     judged = EvalsRecipe(stage="evals", label="plumbing", suites=("template",), inputs=inputs)
     evals = _finish(runs / "04-evals", judged, {"data": data, "dpo": dpo}, "metrics.json", "{}")
     gate = Run(runs / "05-gate", GateRecipe(stage="gate", checks=(CHECK,), inputs={"evals": "04-evals"}),
@@ -45,8 +52,9 @@ def make_gate(root: Path, name: str, *, verdict: str = "promote", days: int = 40
 def _finish(folder: Path, recipe, inputs: dict[str, Run], name: str, text: str) -> Run:
     run = Run(folder, recipe, inputs)
     run.start()
-    (folder / name).write_text(text)
-    run.finish([folder / name], {})
+    if name:
+        (folder / name).write_text(text)
+    run.finish([path for path in folder.iterdir() if path.name in (name, "weights.safetensors", "model")], {})
     return run
 
 

@@ -16,14 +16,17 @@ from prescreen.clinic.floor import finalise
 from prescreen.clinic.report import Report
 from prescreen.clinic.signed import ModelLabel
 from prescreen.ehr.channel import DeliveryError
+from prescreen.model.draft import Drafted
 from prescreen.service.house import House
 from prescreen.service.sweeping import sweep
+from prescreen.service.watch.trial import Tried, is_drawn, keep, shadow_once
 from prescreen.store.base import Who
 from prescreen.store.drafts import TRIES, Work, finish_job, is_work_due, put_off, take_job
 from prescreen.store.outbox import Parcel, is_parcel_due, mark_failed, mark_sent, take_parcel
+from prescreen.store.shadows import ShadowWork
 
 LOG = logging.getLogger("prescreen.worker")
-_PAUSE_S, _FAULT_S, _SWEEP_S = 0.25, 5.0, 60.0
+_PAUSE_S, _FAULT_S, _SWEEP_S, _RELOAD_S = 0.25, 5.0, 60.0, 1.0
 
 
 class Worker:
@@ -35,6 +38,7 @@ class Worker:
         self.who = Who("worker", "service")
         self._stop = threading.Event()
         jobs = [self.draft_once] * drafting + [self.send_once, self.sweep_once]
+        jobs += [self.shadow_once, self.reload_once] if house.reload is not None else []
         self._threads = [threading.Thread(target=self._loop, args=(job,), daemon=True) for job in jobs]
 
     def start(self) -> None:
@@ -56,13 +60,28 @@ class Worker:
             work = take_job(act, self.name)
         if work is None:
             return False
-        report, label = self._draft(work)
+        report, label, failed = self._draft(work)
         if report is None:
             with self.house.store.act(self.who) as act:
                 put_off(act, work.job_id, self.name, datetime.timedelta(seconds=5))
             return True
         with self.house.store.act(self.who) as act:
-            finish_job(act, work, self.name, report, label)
+            draft = finish_job(act, work, self.name, report, label)
+        if failed is not None and draft is not None:
+            tried, drafted = failed
+            keep(self.house, tried, ShadowWork(work.visit_id, draft.id, work.case), drafted)
+        return True
+
+    def shadow_once(self) -> bool:
+        """Let the candidate on trial draft one visit unseen; False where there is none of either."""
+        tried = self.house.tried
+        return tried is not None and shadow_once(self.house, tried)
+
+    def reload_once(self) -> bool:
+        """Notice another release and open it; then a pause."""
+        if self.house.reload is not None:
+            self.house.reload()
+        self._stop.wait(_RELOAD_S)
         return True
 
     def send_once(self) -> bool:
@@ -88,16 +107,26 @@ class Worker:
         self._stop.wait(_SWEEP_S)
         return True
 
-    def _draft(self, work: Work) -> tuple[Report | None, ModelLabel | None]:
-        """The report and who made it; None for a model's passing trouble that may be tried once more."""
-        engine = self.house.engine
-        if engine is None or self.house.label is None:
-            return finalise(work.case, None, self.house.why or "drafted by rules only"), None
+    def _draft(self, work: Work) -> tuple[Report | None, ModelLabel | None, "tuple[Tried, Drafted] | None"]:
+        """The report and who made it; None for a model's passing trouble that may be tried once more.
+
+        A visit drawn for the canary is drafted by the candidate; where it fails, the champion drafts as always.
+        """
+        failed = None
+        tried = self.house.tried
+        if tried is not None and is_drawn(self.house.store.keys, work.visit_id, tried):
+            drafted = tried.engine.draft(work.case)
+            if drafted.model is not None:
+                return drafted.report, tried.label, None
+            failed = (tried, drafted)
+        engine, label = self.house.serving()
+        if engine is None or label is None:
+            return finalise(work.case, None, self.house.why or "drafted by rules only"), None, failed
         drafted = engine.draft(work.case)
         late = self.house.store.clock() >= work.deadline
         if drafted.model is None and drafted.finish == "error" and work.attempts < TRIES and not late:
-            return None, None
-        return drafted.report, self.house.label if drafted.model is not None else None
+            return None, None, None
+        return drafted.report, label if drafted.model is not None else None, failed
 
     def _send(self, parcel: Parcel) -> tuple[str, bool, str | None]:
         channel = self.house.channels.get(parcel.channel)

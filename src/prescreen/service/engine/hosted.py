@@ -24,6 +24,7 @@ def open_model(order: Mapping[str, Any]) -> Engine:
     """What the first line asks for."""
     if order["kind"] == "script":
         return FaultyEngine(Script.model_validate(order["script"]))
+    os.nice(order["nice"])  # a candidate on trial waits for everybody else
     locate_model(order["where"])  # before torch loads: nothing there is soon said
     from prescreen.model.engine import load_engine
 
