@@ -7,12 +7,12 @@ import pytest
 from prescreen.clinic.contact import Contact
 from prescreen.clinic.signed import ModelLabel
 from prescreen.data.tables import load_tables
+from prescreen.monitor.raters import Bounds, read_raters
 from prescreen.simulation import verdict
 from prescreen.simulation.calendar import YEAR, Event
 from prescreen.simulation.desk import open_desk
 from prescreen.simulation.drafters import Drafted, Model, Skill, StandIn
 from prescreen.simulation.people import Arrival
-from prescreen.simulation.stamping import find_stampers
 from prescreen.simulation.year import Year
 from prescreen.store.audit import verify
 
@@ -43,7 +43,7 @@ def year(tmp_path_factory: pytest.TempPathFactory) -> Year:
     calendar = YEAR.short(WEEKS).model_copy(
         update={
             "events": (Event(name="vitals", says="no values", first=8, last=9, expects=("with_vitals",)),),
-            "slips": 10,
+            "slips": 8,
             "spoken_to": 12,
         }
     )
@@ -80,9 +80,12 @@ def test_the_silent_devices_alarm_at_once_and_little_else(year: Year) -> None:
 def test_who_stamps_is_named_and_nobody_else(year: Year) -> None:
     weeks = year.loop.weeks  # type: ignore[attr-defined]
     names = {who.id: login for login, who in year.desk.staff.items()}
-    before = find_stampers([contact for week in weeks[6:10] for contact in week])
-    after = find_stampers([contact for week in weeks[10:12] for contact in week])
-    assert before == [] and [names[who] for who in after] == [YEAR.stamper]
+
+    def find(first: int) -> list[str]:
+        told = [contact for week in weeks[first : first + 4] for contact in week]
+        return [names[one.user] for one in read_raters(told, Bounds(least=20)) if one.verdict == "found"]
+
+    assert find(0) == find(4) == [] and find(8) == [YEAR.stamper]
 
 
 def test_a_better_model_needs_fewer_changes_on_the_same_visits(year: Year) -> None:

@@ -105,14 +105,14 @@ STAMPING: Final = Event(
     name="stamping",
     says="one nurse signs every draft as it comes, within seconds",
     first=42,
-    last=44,
+    last=46,
     expects=("quick_signatures", "time_to_sign"),
 )
 YEAR: Final = Calendar(
     events=(VITALS, FLU, NEWCOMERS, STAMPING),
     stamper="quirin",
     slips=42,
-    spoken_to=45,
+    spoken_to=47,
     poisons={13: "phi", 22: "injected", 36: "mislabelled"},
     updates=(22, 36),
     bad_candidate=26,

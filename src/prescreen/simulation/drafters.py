@@ -86,8 +86,9 @@ class Skill(NamedTuple):
 class StandIn:
     """A model made of chance: the gold draft, its level moved with set rates; `skills` by the hash of weights."""
 
-    def __init__(self, skills: Mapping[str, Skill], unknown: frozenset[str]) -> None:
-        self.skills, self.unknown = skills, unknown
+    def __init__(self, skills: Mapping[str, Skill], unknown: frozenset[str], later: Skill | None = None) -> None:
+        """`later` is the skill of weights that were trained since."""
+        self.skills, self.unknown, self.later = skills, unknown, later or Skill()
 
     def draw(self, model: Model, arrivals: Sequence[Arrival]) -> list[Drafted]:
         return [self._draw(model, arrival) for arrival in arrivals]
@@ -96,7 +97,7 @@ class StandIn:
         """Nothing is held."""
 
     def _draw(self, model: Model, arrival: Arrival) -> Drafted:
-        label, skill = arrival.case.label, self.skills[model.weights]
+        label, skill = arrival.case.label, self.skills.get(model.weights, self.later)
         assert label is not None and label.draft is not None
         rng = random.Random(f"{model.weights}/{arrival.case.id}")
         wrong = skill.unknown if label.condition in self.unknown else skill.known

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from prescreen.clinic.contact import Contact
+from prescreen.monitor.accepted import Accepted, latest, rebase
 from prescreen.monitor.chart import Chart
 from prescreen.monitor.limits import Watch
 from prescreen.monitor.week import Week, measure
@@ -33,7 +34,7 @@ class Observer:
         self.alarms: list[Alarm] = []
         self.charts: list[Chart] = []
         self._watch = Watch()
-        self._rebased: dict[str, datetime.date] = {}
+        self.accepted: tuple[Accepted, ...] = ()
         self._ringing: set[str] = set()
 
     def add(self, number: int, contacts: Sequence[Contact]) -> list[Alarm]:
@@ -56,9 +57,10 @@ class Observer:
         return new
 
     def _accept(self, event: Event, number: int) -> None:
-        moved = {alarm.signal for alarm in self.alarms if alarm.event == event.name}
-        self._rebased |= dict.fromkeys(moved, day_of(number))
-        self._watch = Watch(self._rebased)
+        """What alarmed on a change that stays gets a new reference, by a person's decision."""
+        for signal in sorted({alarm.signal for alarm in self.alarms if alarm.event == event.name}):
+            self.accepted = rebase(self.accepted, signal, day_of(number), by="charge nurse", why=event.says)
+        self._watch = Watch(latest(self.accepted))
         for week in self.weeks:
             self._watch.add(week)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from prescreen.clinic.contact import Contact
 from prescreen.clinic.signed import ModelLabel
 from prescreen.errors import PrescreenError
+from prescreen.monitor.raters import read_raters
 from prescreen.monitor.shelf import read_state
 from prescreen.simulation.calendar import Calendar, Poison
 from prescreen.simulation.drafters import Drafted, Model
@@ -17,9 +18,8 @@ from prescreen.simulation.loop import Back, Loop
 from prescreen.simulation.people import Arrival, moment_of
 from prescreen.simulation.poisons import Stopped, copy_clinic, plant, read_stop
 from prescreen.simulation.reversing import try_reversed
-from prescreen.simulation.stamping import find_stampers
 
-STAMPING_WEEKS = 2  # looked at together, to name who signs without reading
+STAMPING_WEEKS = 4  # looked at together, to name who signs without reading
 AGAIN = 3  # weeks until an update that was held or stopped is tried anew
 
 
@@ -62,7 +62,7 @@ class Turns:
         self._recent = [*self._recent, list(contacts)][-STAMPING_WEEKS:]
         names = {who.id: login for login, who in self.loop.desk.staff.items()}
         told = [contact for recent in self._recent for contact in recent]
-        self.stampers += [(week, names[who]) for who in find_stampers(told)]
+        self.stampers += [(week, names[one.user]) for one in read_raters(told) if one.verdict == "found"]
         if week in self.calendar.poisons:
             self.stopped.append(self._poison(week, self.calendar.poisons[week]))
         if week == self.calendar.bad_candidate:

@@ -12,7 +12,7 @@ from prescreen.monitor.shelf import Shelf
 from prescreen.monitor.update import Place
 from prescreen.pipeline import Stages
 from prescreen.simulation import verdict
-from prescreen.simulation.calendar import YEAR
+from prescreen.simulation.calendar import YEAR, Calendar
 from prescreen.simulation.desk import open_desk
 from prescreen.simulation.drafters import Drafter, Model, TwinDrafter
 from prescreen.simulation.loop import Loop
@@ -35,13 +35,14 @@ class Order(NamedTuple):
     weeks: int = 52
     contacts: int = 40
     seed: int = 0
+    calendar: Calendar = YEAR
 
 
 def simulate(order: Order, stages: Stages, say: Say = print, drafter: Drafter | None = None) -> list[Bar]:
     """Run the year, judge it, write simulation.json and the page; the bars."""
     if (order.out / CLINIC).exists():
         raise InputError("holds a simulated clinic already; name another folder", file=order.out)
-    begun, spent, calendar = time.monotonic(), Spent(), YEAR.short(order.weeks)
+    begun, spent, calendar = time.monotonic(), Spent(), order.calendar.short(order.weeks)
     order.out.mkdir(parents=True, exist_ok=True)
     desk = open_desk(order.out / CLINIC, order.seed)
     drafter = drafter or TwinDrafter(order.out / "cache")
@@ -103,6 +104,7 @@ def tell(order: Order, year: Year, turns: Turns, spent: Spent, minutes: float) -
         },
         "planted": planted,
         "alarms": verdict.tell_alarms(observer.alarms),
+        "accepted_changes": [accepted.model_dump(mode="json") for accepted in observer.accepted],
         "releases": [served._asdict() for served in turns.loop.served],
         "periods": verdict.tell_periods(year.desk.book),
         "what_the_loop_said": turns.loop.told,
