@@ -41,7 +41,8 @@ def prove(desk: Desk, loop: Loop, out: Path) -> Proofs:
     ]
     lines = loop.shelf.ledger.read()
     told = [f"{line.at:%Y-%m-%d} {line.deed} by {line.role}" for line in lines]
-    updates = [served for served in loop.served if served.how.startswith("update")]
+    drafted = {truth.weights for truth in desk.book}
+    updates = [one for one in loop.served if one.how.startswith("update") and one.weights in drafted]
     if not updates:
         none = Bar(
             name="trace", asks="from a served report to the edits that shaped it", figure="no update", met=None
