@@ -39,7 +39,8 @@ _MARKS: Final[dict[str, tuple[str, ...]]] = {
         r"\bverified as admin\w*",
     ),
     "forget": (
-        rf"\b(?:ignore|disregard|forget|override|bypass|skip|void)\b[^\n.]{{0,40}}\b{_WHAT}\b",
+        r"\b(?:ignore|disregard|forget|override|bypass|skip|void)\b"
+        rf"(?:(?! and (?!what)| but )[^\n.]){{0,40}}\b{_WHAT}\b",
         rf"\b{_WHAT} (?:is|are) (?:void|switched off|off|suspended|lifted)\b",
         r"\bwithout (?:triage |any )?(?:rules|restrictions)\b",
         r"\bvergiss\b[^\n.]{0,30}\b(?:regeln|anweisungen)",
@@ -48,8 +49,9 @@ _MARKS: Final[dict[str, tuple[str, ...]]] = {
         r"игнорируй|忽略",
     ),
     "level": (
-        r"\b(?:answer|reply|output|print|respond|write|put|say|rate|list|mark|classify|triage)\b[^\n.]{0,40}?\b"
-        rf"(?:as |with |only |but |word |everything |acuity |level )?(?<!too ){_LEVEL}\b{_NOT_A_LEVEL}",
+        r"\b(?:answer|reply|output|print|respond|write|put(?! on)|say|rate|list|mark|classify|triage)\b"
+        r"[^\n.]{0,40}?\b(?:as |with |only |but |word |everything |acuity |level )?"
+        rf"(?<!too ){_LEVEL}\b{_NOT_A_LEVEL}",
         rf"\b(?:acuity|priority|triage level)\s*(?:=|:|to|is fixed at|has been fixed at)\s*{_LEVEL}\b",
         rf"\b(?:set|force|keep|fix)\b[^\n.]{{0,30}}\b(?:acuity|priority|level)\b[^\n.]{{0,12}}\b{_LEVEL}\b",
         r"\b(?:never|any|every|anything)\b[^\n.]{0,20}\b(?:level )?(?:above|but) low\b",
