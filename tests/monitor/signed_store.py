@@ -4,12 +4,13 @@ import datetime
 import random
 from pathlib import Path
 
-from monitor.corrections import MONDAY, draw_cases, move
+from monitor.corrections import MONDAY, move
 from prescreen.clinic.acuity import Acuity
 from prescreen.clinic.case import Case
 from prescreen.clinic.floor import finalise
 from prescreen.clinic.report import Draft, Report
 from prescreen.clinic.signed import ModelLabel, PatientLink
+from prescreen.data.synthesize import synthesize_cases
 from prescreen.monitor.feedback.build import FeedbackRecipe, main
 from prescreen.run import Run
 from prescreen.store.base import Store, Who
@@ -74,10 +75,10 @@ def fill(store: Store, count: int, seed: int = 0, hours: float = 12) -> None:
     assert isinstance(store.clock, StoppedClock)
     store.clock.now = MONDAY
     rng = random.Random(seed)
-    for number, (case, rules) in enumerate(draw_cases(seed, count)):
+    for number, case in enumerate(synthesize_cases(seed, count, "train", "all")):
         assert case.label is not None and case.label.draft is not None
         gold = case.label.draft
-        right = max(gold.acuity, rules) if rules else gold.acuity
+        right = gold.acuity
         draft = gold.model_copy(update={"acuity": move(right, rng) if number % 2 else right})
         link = name_patient(number)
         named = case.model_copy(
