@@ -7,16 +7,14 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from prescreen.custody import CUSTODY, Correction, read_custody
 from prescreen.monitor.shelf import read_state
 from prescreen.pipeline import open_run
-from prescreen.run import read_jsonl
 from prescreen.simulation.desk import Desk
 from prescreen.simulation.loop import Loop, Served
 from prescreen.simulation.verdict import Bar
 from prescreen.store.audit import verify
 from prescreen.tracing import trace_up
-
-PAIRS = "train/preference.jsonl"
 
 
 class Proofs(NamedTuple):
@@ -63,7 +61,10 @@ def walk(desk: Desk, loop: Loop, served: Served) -> tuple[list[str], Counter[str
     run = open_run(Path(served.model), loop.shelf.stages)
     chain = list(trace_up(run))
     edits: Counter[str] = Counter()
-    for path in sorted(run.folder.parent.glob("*feedback/" + PAIRS)):
-        edits.update(row["reason"] for row in read_jsonl(path) if row["id"].endswith("-pair"))
+    for parent in run.inputs.values():
+        learned = read_custody(parent.folder) if (parent.folder / CUSTODY).is_file() else ()
+        edits.update(
+            kind for one in learned if isinstance(one, Correction) and one.part == "train" for kind in one.kinds
+        )
     steps = [f"visit {visit[:8]}", f"release {line.release[:8]} (ledger line {line.number})"]
     return [*steps, *(step.name for step in chain)], edits

@@ -41,6 +41,8 @@ class Turns:
 
     def __post_init__(self) -> None:
         self._due = list(self.calendar.updates)
+        self._poisons = sorted(self.calendar.poisons.items())
+        self._bad_due = self.calendar.bad_candidate
 
     @property
     def model(self) -> Model:
@@ -63,9 +65,10 @@ class Turns:
         names = {who.id: login for login, who in self.loop.desk.staff.items()}
         told = [contact for recent in self._recent for contact in recent]
         self.stampers += [(week, names[one.user]) for one in read_raters(told) if one.verdict == "found"]
-        if week in self.calendar.poisons:
-            self.stopped.append(self._poison(week, self.calendar.poisons[week]))
-        if week == self.calendar.bad_candidate:
+        if self._poisons and week >= self._poisons[0][0] and not self.loop.is_trying():
+            planned, kind = self._poisons.pop(0)
+            self.stopped.append(self._poison(week, planned, kind))
+        if self._bad_due is not None and week >= self._bad_due and not self.loop.is_trying():
             self._try_bad(week)
         elif self.loop.is_trying() or (self._due and week >= self._due[0]):
             self._step(week)
@@ -86,7 +89,7 @@ class Turns:
         elif not self.loop.is_trying() and self._due:
             self._due[0] = week + AGAIN
 
-    def _poison(self, week: int, kind: Poison) -> Stopped:
+    def _poison(self, week: int, planned: int, kind: Poison) -> Stopped:
         """The same update, on a copy of the clinic in which a batch was poisoned: it must stop by name."""
         copy = copy_clinic(self.loop.desk, self.scratch / kind)
         plant(copy, kind, week, self.label)
@@ -97,9 +100,10 @@ class Turns:
             self.loop.try_poisoned(self.scratch / kind, moment_of(max(week - 2, self._since)))
         except PrescreenError as caught:
             error = caught
-        return read_stop(folder, week, kind, error)
+        return read_stop(folder, planned, kind, error)
 
     def _try_bad(self, week: int) -> None:
+        self._bad_due = None
         learned = self.loop.last_learned()
         if learned is None:
             self.bad.append("no update had learned anything to turn round")
