@@ -1,5 +1,7 @@
 """The verbs of a release's life. Knows typer; the work is done in `monitor/` and `release`."""
 
+import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from prescreen.errors import InputError, RefusedError
-from prescreen.storing import open_clinic
+from prescreen.storing import Database, KeyFolder, open_clinic
 
 if TYPE_CHECKING:
     from prescreen.clinic.contact import Contact
@@ -18,10 +20,6 @@ if TYPE_CHECKING:
 release = typer.Typer(help="What may serve: show it, sign it, take it back, prove its history.")
 Releases = Annotated[Path, typer.Option("--releases", help="Where releases are kept.")]
 Clinic = Annotated[Path | None, typer.Option("--data", help="The clinic's folder: it signs each line.")]
-Database = Annotated[
-    str, typer.Option("--database", envvar="PRESCREEN_DATABASE", help="Its database, where not in that folder.")
-]
-KeyFolder = Annotated[Path | None, typer.Option("--keys", help="Its keys, where not in that folder.")]
 RELEASES = Path("releases")
 
 
@@ -55,6 +53,7 @@ def promote(
     """
     from prescreen.monitor.advance import advance
     from prescreen.monitor.life import promote_unsigned, propose
+    from prescreen.monitor.registry import tell
     from prescreen.store.base import Who
 
     who = Who(by.strip()[:64] or "console", "admin")
@@ -66,6 +65,7 @@ def promote(
             return
         propose(shelf, gate, who)
         print(advance(shelf, read_contacts(shelf), who).sentence)
+        tell(shelf)
 
 
 def update(
@@ -80,6 +80,7 @@ def update(
     status: Annotated[bool, typer.Option("--status", help="Only say where the candidate stands.")] = False,
 ) -> None:
     """Learn from the nurses' corrections within the limits, or take the candidate one step further."""
+    from prescreen.monitor.registry import tell
     from prescreen.monitor.update import Place
     from prescreen.monitor.update import update as take_step
     from prescreen.pipeline import parse_overrides
@@ -91,8 +92,13 @@ def update(
             return
         if shelf.store is None:
             raise InputError("an update learns from a clinic's signed visits; name its folder with --data")
-        place = Place(folder, runs / folder.resolve().name, parse_overrides(overrides or []))
+        if database:
+            os.environ["PRESCREEN_DATABASE"] = database  # the feedback stage opens the store itself
+        told = {"feedback.clinic": json.dumps(str(data)), **parse_overrides(overrides or [])}
+        told |= {"feedback.keys": json.dumps(str(keys))} if keys is not None else {}
+        place = Place(folder, runs / folder.resolve().name, told)
         print(take_step(place, shelf, read_contacts(shelf), Who("update", "service"), say_progress))
+        tell(shelf)
 
 
 @release.callback(invoke_without_command=True)
@@ -127,6 +133,7 @@ def approve(
 
     from prescreen.monitor.advance import advance
     from prescreen.monitor.life import approve as sign
+    from prescreen.monitor.registry import tell
     from prescreen.monitor.shelf import read_proposed, read_state
     from prescreen.store.base import Who
     from prescreen.store.sign_in import vouch
@@ -139,17 +146,16 @@ def approve(
         print(f"candidate {candidate.candidate}\n  weights {candidate.weights}\n  gate    {candidate.gate}")
         print(f"  key     {state.candidate}")
         password = typer.prompt("Password", hide_input=True)
-        code = typer.prompt("Code of the authenticator app (empty where the account has none)", default="",
-                            show_default=False)  # fmt: skip
+        code = typer.prompt("Code of the authenticator app, if any", default="", show_default=False)
         assert shelf.store is not None
         person = vouch(shelf.store, login, password, code)
         if isinstance(person, timedelta):
             raise RefusedError(f"too many tries; wait {int(person.total_seconds()) + 1} seconds")
         if person is None:
             raise RefusedError("login, password or code is wrong; nothing was signed")
-        who = Who(person.id, person.role)
-        sign(shelf, who, state.candidate)
+        sign(shelf, who := Who(person.id, person.role), state.candidate)
         print(advance(shelf, read_contacts(shelf), who).sentence)
+        tell(shelf)
 
 
 @release.command()
@@ -164,10 +170,12 @@ def rollback(
 ) -> None:
     """Take the release back: the one before it serves again within seconds, or the rules alone."""
     from prescreen.monitor.life import rollback as take_back
+    from prescreen.monitor.registry import tell
     from prescreen.store.base import Who
 
     with open_shelf(context, releases, data, database, keys) as shelf:
         before = take_back(shelf, Who(by.strip()[:64] or "console", "admin"), why[:200])
+        tell(shelf)
     print(f"{before.candidate} ({before.weights[:12]}) serves again" if before else "the rules alone draft now")
 
 
@@ -200,9 +208,9 @@ def history(
     """List what was done to releases, when and by whom."""
     with open_shelf(context, releases, data, database, keys) as shelf:
         for line in shelf.ledger.read():
-            told = ", ".join(f"{key} {value}" for key, value in line.detail.items())
-            mark = "signed" if line.signature else "unsigned"
-            print(f"{line.number:>4} {line.at:%Y-%m-%d %H:%M} {line.deed:<14} {line.role}:{line.who} {mark} {told}")
+            told = [f"{key} {value}" for key, value in line.detail.items()]
+            print(f"{line.number:>4} {line.at:%Y-%m-%d %H:%M} {line.deed:<14} {line.role}:{line.who}", end="")
+            print(" signed " if line.signature else " unsigned ", ", ".join(told))
 
 
 def read_contacts(shelf: "Shelf") -> list["Contact"]:

@@ -8,7 +8,9 @@ import logging
 from pathlib import Path
 from typing import Any, Final
 
+from prescreen.monitor.advance import find_champion, read_limits_of
 from prescreen.monitor.changes import Registry
+from prescreen.monitor.shelf import Shelf, read_proposed, read_state
 from prescreen.release import Release, key_of
 
 LOG = logging.getLogger("prescreen.registry")
@@ -35,6 +37,18 @@ def announce(registry: Registry, release: Release, alias: str, **tags: str) -> b
     return True
 
 
+def tell(shelf: Shelf) -> bool:
+    """Write down who serves and who is on trial now; False where no registry is named, or it did not answer."""
+    state = read_state(shelf.ledger.read())
+    registry = read_limits_of(shelf, state.candidate or state.current).registry
+    champion = find_champion(shelf)
+    told = [announce(registry, champion, "champion", stage="serves")] if champion is not None else []
+    if state.candidate:
+        candidate = read_proposed(shelf, state.candidate)
+        told.append(announce(registry, candidate, "candidate", stage=state.stage))
+    return bool(told) and all(told)
+
+
 def _add(client: Any, registry: Registry, release: Release) -> str:
     answer = client.post(f"{_API}/registered-models/create", json={"name": registry.model})
     if answer.status_code != 200 and answer.json().get("error_code") != "RESOURCE_ALREADY_EXISTS":
@@ -42,7 +56,7 @@ def _add(client: Any, registry: Registry, release: Release) -> str:
     tags = {"key": key_of(release), "weights": release.weights, "verdict": release.verdict}
     body = {
         "name": registry.model,
-        "source": f"prescreen:{release.candidate}-{release.weights[:12]}/{Path(release.gate).name}",
+        "source": f"prescreen:/{release.candidate}-{release.weights[:12]}/{Path(release.gate).name}",
         "tags": [{"key": key, "value": value} for key, value in tags.items()],
     }
     return str(_call(client, "POST", "/model-versions/create", body)["model_version"]["version"])
