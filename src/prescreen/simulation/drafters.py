@@ -81,6 +81,7 @@ class Skill(NamedTuple):
     known: float = 0.08
     unknown: float = 0.55
     lowers: float = 0.3  # of its mistakes, those below the truth
+    muddles: float = 0.6  # the likelier condition named second
 
 
 class StandIn:
@@ -101,9 +102,12 @@ class StandIn:
         assert label is not None and label.draft is not None
         rng = random.Random(f"{model.weights}/{arrival.case.id}")
         wrong = skill.unknown if label.condition in self.unknown else skill.known
+        draft = label.draft
+        if rng.random() < skill.muddles:
+            draft = draft.model_copy(update={"differential": draft.differential[::-1]})
         if rng.random() >= wrong:
-            return Drafted(label.draft, "")
+            return Drafted(draft, "")
         rank = label.acuity.rank + (-1 if rng.random() < skill.lowers else 1)
         level = LEVELS[min(max(rank, 0), 3)]
         told = {"acuity": level, "rationale": "The words point elsewhere.", "next_steps": ["Advise by telephone."]}
-        return Drafted(Draft.model_validate(label.draft.model_dump() | told), "")
+        return Drafted(Draft.model_validate(draft.model_dump() | told), "")
