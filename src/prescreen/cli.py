@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from prescreen import judging, keeping, releasing, serving, storing
+from prescreen import judging, keeping, releasing, serving, storing, watching
 from prescreen.errors import PrescreenError
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 STAGES: dict[str, str] = {
     "records": "prescreen.records.build:RecordsRecipe",
     "data": "prescreen.data.build:DataRecipe",
+    "feedback": "prescreen.monitor.feedback.build:FeedbackRecipe",
     "corpus": "prescreen.data.corpus:CorpusRecipe",
     "pretrain": "prescreen.train.supervised:SupervisedRecipe",
     "cpt": "prescreen.train.supervised:SupervisedRecipe",
@@ -30,8 +31,7 @@ STAGES: dict[str, str] = {
     "gate": "prescreen.evals.gate:GateRecipe",
 }
 
-# Before torch loads: threads wait for each other a few microseconds before they sleep (never spinning made training
-# half as fast, spinning on ruins a shared CPU), and nothing may reach for a network.
+# Before torch loads: threads spin a moment, then sleep (never or always spinning costs time); no network is used.
 ENVIRONMENT = {
     "GOMP_SPINCOUNT": "20000",
     "HF_HUB_OFFLINE": "1",
@@ -188,6 +188,7 @@ app.command()(judging.dossier)
 app.command()(releasing.promote)
 app.command()(releasing.update)
 app.add_typer(releasing.release, name="release")
+app.command()(watching.simulate)
 app.add_typer(judging.bank, name="bank")
 app.add_typer(keeping.records, name="records")
 app.add_typer(storing.store, name="store")
