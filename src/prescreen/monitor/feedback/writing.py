@@ -33,13 +33,19 @@ def write_batch(recipe: FeedbackRecipe, run: Run, gathered: Gathered, judged: Ju
     looked = find_looked(kept, recipe.limits)
     divided = divide(kept, recipe.parts, gathered.met)
     written = Written(run.folder)
+    figures: dict[str, float] = {}
     checks: dict[str, Any] = {"doubted levels": [judged.counts["mislabelled"], len(gathered.batch)]}
     for part, batch in (("train", divided.train), ("valid", divided.valid)):
         pairs, rows, answers = make_all(batch, looked, checks, part)
         if part == "train":
             checks["told apart by words alone (AUC)"] = measure_area(pairs, recipe.seed)._asdict()
             checks["copied from the draft, share of words"] = measure_copied(pairs)
-            pairs += draw_share(replay.pairs, len(pairs), recipe.replay_share)
+            replayed = draw_share(replay.pairs, len(pairs), recipe.replay_share)
+            figures = {
+                "corrections": len(pairs),
+                "replay_share": len(replayed) / max(1, len(pairs) + len(replayed)),
+            }
+            pairs += replayed
             rows += draw_share(replay.rows, len(rows), recipe.replay_share)
         written.write(f"{part}/preference.jsonl", mingle(pairs), lambda pair: pair.reason)
         written.write(f"{part}/sft.jsonl", mingle(rows), lambda row: row.task)
@@ -57,7 +63,9 @@ def write_batch(recipe: FeedbackRecipe, run: Run, gathered: Gathered, judged: Ju
     write_json(run.folder / CARD, card)
     write_atomic(run.folder / "card.md", render_card(card))
     outputs = [run.folder / name for name in (*written.files, CARD, "card.md")]
-    run.finish(outputs, {"label": recipe.label, **{name: f["rows"] for name, f in written.files.items()}})
+    run.finish(
+        outputs, {"label": recipe.label, **figures, **{name: f["rows"] for name, f in written.files.items()}}
+    )
 
 
 def make_all(
