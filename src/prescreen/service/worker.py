@@ -20,13 +20,14 @@ from prescreen.clinic.report import Report
 from prescreen.clinic.signed import ModelLabel
 from prescreen.ehr.channel import DeliveryError
 from prescreen.service.house import House
+from prescreen.service.record.following import follow_once
 from prescreen.service.sweeping import sweep
 from prescreen.store.base import Who
 from prescreen.store.drafts import TRIES, Work, finish_job, is_work_due, put_off, take_job
 from prescreen.store.outbox import ALL, Parcel, Ways, is_parcel_due, mark_failed, mark_sent, take_parcel
 
 LOG = logging.getLogger("prescreen.worker")
-_PAUSE_S, _FAULT_S, _SWEEP_S = 0.25, 5.0, 60.0
+_PAUSE_S, _FAULT_S, _SWEEP_S, _FOLLOW_S = 0.25, 5.0, 60.0, 60.0
 
 
 class Worker:
@@ -39,7 +40,7 @@ class Worker:
         self._stop = threading.Event()
         jobs: list[tuple[str, Callable[[], bool]]] = [("draft", self.draft_once)] * drafting
         jobs += [(f"send {name}", partial(self.send_once, Ways((name,), others=False))) for name in house.channels]
-        jobs += [("send", self.send_strays_once), ("sweep", self.sweep_once)]
+        jobs += [("send", self.send_strays_once), ("sweep", self.sweep_once), ("follow", self.follow_once)]
         self._threads = [threading.Thread(target=self._loop, args=job, name=job[0], daemon=True) for job in jobs]
 
     def start(self) -> None:
@@ -96,6 +97,12 @@ class Worker:
         """One round of tidying; then a pause."""
         sweep(self.house)
         self._stop.wait(_SWEEP_S)
+        return True
+
+    def follow_once(self) -> bool:
+        """Ask for one outcome; a pause where none is due. No part of the sweep, which a hanging record would stop."""
+        if not follow_once(self.house):
+            self._stop.wait(_FOLLOW_S)
         return True
 
     def _draft(self, work: Work) -> tuple[Report | None, ModelLabel | None]:
