@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from prescreen import judging, keeping, serving, storing
+from prescreen import judging, keeping, serving, storing, watching
 from prescreen.errors import PrescreenError
 
 if TYPE_CHECKING:
@@ -30,8 +30,7 @@ STAGES: dict[str, str] = {
     "gate": "prescreen.evals.gate:GateRecipe",
 }
 
-# Before torch loads: threads wait for each other a few microseconds before they sleep (never spinning made training
-# half as fast, spinning on ruins a shared CPU), and nothing may reach for a network.
+# Before torch loads: threads spin shortly (never trains half as fast, always starves a shared CPU); no network.
 ENVIRONMENT = {
     "GOMP_SPINCOUNT": "20000",
     "HF_HUB_OFFLINE": "1",
@@ -210,6 +209,7 @@ app.add_typer(keeping.records, name="records")
 app.add_typer(storing.store, name="store")
 app.add_typer(serving.user, name="user")
 app.add_typer(serving.audit, name="audit")
+app.add_typer(watching.outcomes, name="outcomes")
 
 
 @app.command()

@@ -100,7 +100,7 @@ class Worker:
         return True
 
     def follow_once(self) -> bool:
-        """Ask for one outcome; a pause where none is due. No part of the sweep, which a hanging record would stop."""
+        """Ask for one outcome; a pause where none is due. Not in the sweep, which a hanging record would stop."""
         if not follow_once(self.house):
             self._stop.wait(_FOLLOW_S)
         return True

@@ -11,7 +11,8 @@ from typing import Final, Literal, NamedTuple
 from sqlalchemy import Select, exists, func, select
 from sqlalchemy.exc import IntegrityError
 
-from prescreen.clinic.contact import FOLLOWED, Later
+from prescreen.clinic.contact import FOLLOWED, Later, choose_worst
+from prescreen.errors import RefusedError
 from prescreen.store.base import Act
 from prescreen.store.leases import is_due
 from prescreen.store.patients import read_link
@@ -70,8 +71,8 @@ def take_outcome(act: Act) -> Asked | None:
 
 def note_outcome(act: Act, visit_id: str, later: Later | None) -> None:
     """The record was read to its end. Said twice, or after a person's word, the first stays."""
-    row: Outcome = act.lock(Outcome, visit_id)
-    if row.state != "asked":
+    row = _lock_asked(act, visit_id)
+    if row is None:
         return
     _write(row, later)
     act.log("outcome.read", visit_id, state=row.state, tries=row.attempts)
@@ -79,8 +80,8 @@ def note_outcome(act: Act, visit_id: str, later: Later | None) -> None:
 
 def note_unknown(act: Act, visit_id: str, why: Unknown, *, lasting: bool) -> None:
     """It could not be read: later again, or unknown for good."""
-    row: Outcome = act.lock(Outcome, visit_id)
-    if row.state != "asked":
+    row = _lock_asked(act, visit_id)
+    if row is None:
         return
     row.why = why
     if lasting or row.attempts >= TRIES:
@@ -88,6 +89,44 @@ def note_unknown(act: Act, visit_id: str, why: Unknown, *, lasting: bool) -> Non
         act.log("outcome.read", visit_id, "failed", state=row.state, why=why, tries=row.attempts)
     else:
         row.due = act.now + _WAIT * 2 ** (row.attempts - 1)
+
+
+def note_told(act: Act, visit_id: str, later: Later | None) -> None:
+    """A person's list says it. RefusedError, with nothing changed, where it does not fit the visit."""
+    visit = act.session.get(Visit, visit_id)
+    review = None if visit is None else first_signature(act, visit_id)
+    if visit is None or review is None:
+        raise RefusedError("there is no signed visit of this number")
+    if act.session.get_one(Patient, visit.patient_id).sealed_key is None:
+        raise RefusedError("the patient's data were destroyed; nothing is added to them")
+    if later is None and act.now < review.at + FOLLOWED:
+        raise RefusedError("the 72 hours are not over; nobody can know yet that nothing happens")
+    if later is not None and not review.at < later.at <= review.at + FOLLOWED:
+        raise RefusedError("its time is not within 72 hours of the visit's signature")
+    row = act.session.get(Outcome, visit_id, with_for_update=True, populate_existing=True)
+    known = None if row is None else read_later(row)
+    if known is not None and later is None:
+        raise RefusedError("something is known to have happened after this visit; the line changes nothing")
+    if row is None:
+        row = Outcome(visit_id=visit_id, since=review.at, state="asked", source="file", due=act.now, attempts=0)
+        act.session.add(row)
+    row.source = "file"
+    _write(row, choose_worst(event for event in (known, later) if event is not None))
+    act.log("outcome.told", visit_id, state=row.state)
+
+
+def find_visits(act: Act, identifier: str, at: datetime.datetime) -> list[str]:
+    """The visits of a patient, named as the record names them, that were signed in the 72 hours before."""
+    known = identifier if "|" in identifier or identifier.startswith("Patient/") else f"None|{identifier}"
+    query = (
+        select(Review.visit_id)
+        .join(Visit, Visit.id == Review.visit_id)
+        .join(Patient, Patient.id == Visit.patient_id)
+        .where(Patient.look == act.keys.look("patient", known))
+        .where(Review.state == "signed", Review.corrects.is_(None), Review.at < at, Review.at >= at - FOLLOWED)
+        .order_by(Review.at)
+    )
+    return list(act.session.scalars(query))
 
 
 def read_outcomes(act: Act, visits: Collection[str]) -> dict[str, Known]:
@@ -116,6 +155,12 @@ def first_signature(act: Act, visit_id: str) -> Review | None:
     """The signature a visit's outcome is counted from: a correction days later begins no new time."""
     query = select(Review).where(Review.visit_id == visit_id, Review.state == "signed", Review.corrects.is_(None))
     return act.session.scalar(query.limit(1))
+
+
+def _lock_asked(act: Act, visit_id: str) -> Outcome | None:
+    """The row, unless it was answered or its patient shredded meanwhile."""
+    row = act.session.get(Outcome, visit_id, with_for_update=True, populate_existing=True)
+    return row if row is not None and row.state == "asked" else None
 
 
 def _again(act: Act) -> Select[Outcome]:
