@@ -26,7 +26,7 @@ from prescreen.store.holding import claim
 from prescreen.store.outcomes import TRIES, Known, count_outcomes, read_outcomes, take_outcome
 from prescreen.store.people import AuditLine
 from prescreen.store.retention import shred
-from prescreen.store.reviews import Signature, reopen, sign, undo
+from prescreen.store.reviews import Signature, read_signed, reopen, sign, undo
 from prescreen.store.shelf import SqlShelf
 from prescreen.store.tables import Outcome, Review
 from service.front import make_house
@@ -270,6 +270,17 @@ def test_a_correction_begins_no_new_time_and_a_signature_taken_back_none(house: 
     pass_by(house, hours=40)
     assert not follow_once(house)
     assert [(signature, since) for signature, _, since in away.asked] == [(first.id, first.at)]
+
+
+def test_a_correction_of_a_signature_too_old_is_not_asked_for(house: House) -> None:
+    first = sign_and_send(house)
+    pass_by(house, hours=40)
+    with house.store.act(NURSE) as act:
+        changed = reopen(act, first.visit_id)
+        final = read_signed(act, first).final
+        sign(act, changed.id, Signature(changed.version, "s", final, "seen in person"), [], UNDO)
+    pass_by(house, hours=73)
+    assert not follow_once(house) and known(house, first) is None
 
 
 def test_a_fhir_server_is_asked_over_http_and_nobody_is_named(

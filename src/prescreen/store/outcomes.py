@@ -6,9 +6,9 @@ all else is unknown, and counted apart.
 
 import datetime
 from collections.abc import Collection
-from typing import Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
-from sqlalchemy import Select, exists, func, select
+from sqlalchemy import Row, Select, exists, func, select
 from sqlalchemy.exc import IntegrityError
 
 from prescreen.clinic.contact import FOLLOWED, Later, choose_worst
@@ -131,14 +131,12 @@ def find_visits(act: Act, identifier: str, at: datetime.datetime) -> list[str]:
 
 def read_outcomes(act: Act, visits: Collection[str]) -> dict[str, Known]:
     """What is known of these visits; one that is missing was never asked for."""
-    query = select(Outcome).where(Outcome.visit_id.in_(visits))
-    return {
-        row.visit_id: Known(row.state in ("found", "nothing"), read_later(row))
-        for row in act.session.scalars(query)
-    }
+    columns = (Outcome.visit_id, Outcome.state, Outcome.kind, Outcome.at, Outcome.level)
+    rows = act.session.execute(select(*columns).where(Outcome.visit_id.in_(visits)))
+    return {row.visit_id: Known(row.state in ("found", "nothing"), read_later(row)) for row in rows}
 
 
-def read_later(row: Outcome) -> Later | None:
+def read_later(row: Outcome | Row[Any]) -> Later | None:
     """What came after, None where nothing did or nobody knows."""
     if row.state != "found" or row.level is None:
         return None
