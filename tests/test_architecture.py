@@ -30,8 +30,8 @@ LAYERS = [
     {"monitor"},
     {"service"},
     {"simulation"},
-    {"judging", "keeping", "storing", "watching"},
-    {"releasing", "serving"},
+    {"judging", "keeping", "storing"},
+    {"releasing", "serving", "watching"},
     {"cli"},
 ]
 RANK = {part: rank for rank, parts in enumerate(LAYERS) for part in parts}

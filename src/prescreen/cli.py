@@ -194,6 +194,7 @@ app.add_typer(keeping.records, name="records")
 app.add_typer(storing.store, name="store")
 app.add_typer(serving.user, name="user")
 app.add_typer(serving.audit, name="audit")
+app.add_typer(watching.outcomes, name="outcomes")
 
 
 @app.command()

@@ -181,6 +181,23 @@ class Outgoing(Base):
     )
 
 
+class Outcome(Base):
+    """What became of a patient within 72 hours of a visit's signature, as far as anybody could tell."""
+
+    __tablename__ = "outcomes"
+    visit_id: Mapped[str] = mapped_column(ForeignKey("visits.id"), primary_key=True)
+    since: Mapped[datetime.datetime]  # the signature it is counted from
+    state: Mapped[str]  # asked | found | nothing | unknown
+    source: Mapped[str]  # record | file
+    why: Mapped[str] = mapped_column(default="")  # a code, where it is unknown
+    due: Mapped[datetime.datetime]  # when it is asked again
+    attempts: Mapped[int] = mapped_column(default=0)
+    kind: Mapped[str | None]
+    at: Mapped[datetime.datetime | None]
+    level: Mapped[int | None]
+    __table_args__ = (Index("ix_outcomes_due", "state", "due"),)
+
+
 class Job(Base):
     """Work for the model: `draft` a report or find the next `question`."""
 
