@@ -30,8 +30,8 @@ LAYERS = [
     {"monitor"},
     {"service"},
     {"simulation"},
-    {"judging", "keeping", "releasing", "storing", "watching"},
-    {"serving"},
+    {"judging", "keeping", "releasing", "storing"},
+    {"serving", "watching"},
     {"cli"},
 ]
 RANK = {part: rank for rank, parts in enumerate(LAYERS) for part in parts}

@@ -34,7 +34,7 @@ ROUTES: Final[Mapping[str, frozenset[str]]] = {
     **_rows("patient-opt-out patient-wait patient-news patient-reply patient-leave", PATIENT),
     **_rows("queue queue-rows handover handover-post", SIGNERS),
     **_rows("visit visit-claim visit-release visit-level visit-blind visit-sign visit-undo visit-ask", SIGNERS),
-    **_rows("visit-assign visit-facts visit-reopen visit-print visit-invite", SIGNERS),
+    **_rows("visit-assign visit-facts visit-reopen visit-print visit-invite visit-incident", SIGNERS),
     **_rows("glass glass-post launch launch-back", SIGNERS),
     **_rows("users user-add user-change outbox outbox-again system", ADMIN),
     **_rows("audit audit-visit grants grant-look", AUDITOR),
