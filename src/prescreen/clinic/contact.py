@@ -12,6 +12,14 @@ from prescreen.clinic.signed import ModelLabel
 from prescreen.config import Strict
 
 AgeBand = Literal["unknown", "0-1", "2-15", "16-39", "40-64", "65-79", "80+"]
+_BANDS: tuple[tuple[AgeBand, int], ...] = (("0-1", 2), ("2-15", 16), ("16-39", 40), ("40-64", 65), ("65-79", 80))
+
+
+def band_age(years: float | None) -> AgeBand:
+    """The band of an age."""
+    if years is None:
+        return "unknown"
+    return next((band for band, below in _BANDS if years < below), "80+")
 
 
 class Later(Strict):
@@ -37,7 +45,7 @@ class Contact(Strict):
     sex: Literal["female", "male", "other", "unknown"]
     area: str  # complaint group
     words: int  # the patient said
-    vitals: int  # values measured
+    vitals: int  # values measured, the pain score not among them
     opened: AwareDatetime
     finished: AwareDatetime
     urgent: AwareDatetime | None = None  # a red flag of an emergency was said
