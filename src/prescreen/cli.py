@@ -203,6 +203,7 @@ def serve(
 app.command("eval")(judging.evaluate)
 app.command()(judging.plan)
 app.command()(judging.dossier)
+app.command()(watching.sheet)
 app.add_typer(judging.bank, name="bank")
 app.add_typer(keeping.records, name="records")
 app.add_typer(storing.store, name="store")

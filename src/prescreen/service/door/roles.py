@@ -36,6 +36,7 @@ ROUTES: Final[Mapping[str, frozenset[str]]] = {
     **_rows("visit visit-claim visit-release visit-level visit-blind visit-sign visit-undo visit-ask", SIGNERS),
     **_rows("visit-assign visit-facts visit-reopen visit-print visit-invite visit-incident", SIGNERS),
     **_rows("glass glass-post launch launch-back", SIGNERS),
+    **_rows("sheet", ADMIN | frozenset({"physician"})),
     **_rows("users user-add user-change outbox outbox-again system", ADMIN),
     **_rows("audit audit-visit grants grant-look", AUDITOR),
     **_rows("account account-password account-totp sign-out", STAFF),
