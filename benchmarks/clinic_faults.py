@@ -1,7 +1,7 @@
 """kill -9 at a clinic at work: service, database and FHIR server, alone and in every combination, at drawn moments.
 
 PYTHONPATH=src:tests python benchmarks/clinic_faults.py [--visits 500] [--seed 1] [--only sqlite+fhir:app]
-    [--crowd 5] [--rest 0.5 5]
+    [--crowd 5] [--nurses 2] [--rest 0.5 5]
 
 Scripted patients and nurses work over HTTP at the real service, killed over and over until the last is signed.
 Then everything they were told is looked for: in the store, in the record, in the drop folder. `lost`, `doubled` and
@@ -48,7 +48,7 @@ def run_row(setup: str, kill: tuple[str, ...], seed: int, told: argparse.Namespa
         clinic = Clinic(Path(name) / "clinic", database, record, seed=seed)  # type: ignore[arg-type]
         try:
             clinic.open()
-            ledger, kills = clinic.work(told.visits, kill, tuple(told.rest), crowd=told.crowd)
+            ledger, kills = clinic.work(told.visits, kill, tuple(told.rest), crowd=told.crowd, nurses=told.nurses)
             again = clinic.settle(ledger)
             found = clinic.reckon(ledger)
         finally:
@@ -81,6 +81,7 @@ def main() -> None:
     parser.add_argument("--visits", type=int, default=500)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--crowd", type=int, default=5, help="patients at once")
+    parser.add_argument("--nurses", type=int, choices=range(1, 7), default=2)
     parser.add_argument("--rest", type=float, nargs=2, default=(0.5, 5.0), help="seconds between two kills")
     parser.add_argument("--name", default="clinic-faults", help="of the results file")
     parser.add_argument("--only", default="", help="rows whose SETUP:KILLED holds this")
@@ -93,7 +94,7 @@ def main() -> None:
         print(" | ".join(str(row[name]) for name in HEAD), flush=True)
         for fault in row["faults"]:
             print(f"    {fault}", flush=True)
-        setting = {"seed": told.seed, "rest_s": told.rest, "crowd": told.crowd}
+        setting = {"seed": told.seed, "rest_s": told.rest, "crowd": told.crowd, "nurses": told.nurses}
         write_record(told.name, ("fastapi", "uvicorn", "sqlalchemy", "psycopg"), **setting, rows=rows)
     visits, kills = (sum(row[name] for row in rows) for name in ("visits", "kills"))
     print(f"written to {RESULTS.name}/; {visits} visits, {kills} kills")

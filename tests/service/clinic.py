@@ -209,7 +209,7 @@ class Clinic:
 
     def _add_people(self) -> None:
         hashed = hash_password(PASSWORD)
-        people = (("nurse1", "nurse"), ("nurse2", "nurse"), ("admin", "admin"))
+        people = (*((f"nurse{n}", "nurse") for n in range(1, 7)), ("admin", "admin"))
         with self.store.act(CONSOLE) as act:
             for login, role in people:
                 user = add_user(act, login, name="Ana Lima", role=role, teams=["clinic"]).user
