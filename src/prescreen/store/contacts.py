@@ -8,7 +8,7 @@ import datetime
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, Literal, NamedTuple
 
-from sqlalchemy import Row, and_, func, or_, select
+from sqlalchemy import and_, func, or_, select
 
 from prescreen.clinic.absences import code_absence
 from prescreen.clinic.acuity import Acuity
@@ -35,7 +35,7 @@ _REVIEW = (
     Review.blind_level, Review.reason, Review.edited, Review.seconds, Review.body,
 )  # fmt: skip
 _DRAFT = (Draft.id, Draft.level, Draft.label, Draft.why, Draft.report)
-Found = Row[Any]
+Found = Any  # a row of these columns
 
 
 class _Told(NamedTuple):
