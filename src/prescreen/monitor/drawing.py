@@ -92,7 +92,8 @@ def find_interval(point: Point, unit: Unit) -> tuple[float, float] | None:
 def _find_top(chart: Chart, points: tuple[Point, ...]) -> float:
     """The top of the figure: all points and limits, intervals too as far as they do not crush the rest."""
     told = [point.figure for point in points if point.figure is not None]
-    told += [each for each in (chart.centre, chart.high, chart.low) if each is not None]
+    if chart.state != "too few":
+        told += [each for each in (chart.centre, chart.high, chart.low) if each is not None]
     highest = max(told, default=0.0)
     ends = [ends[1] for point in points if (ends := find_interval(point, chart.unit))]
     top = max(1.15 * highest, min(max(ends, default=0.0), 2.0 * highest))
