@@ -1,4 +1,4 @@
-"""Writes the tables of docs/{recipes,metrics,rules,service}.md from the code: `make docs`.
+"""Writes the tables of docs/{recipes,metrics,monitoring,rules,service}.md from the code: `make docs`.
 
 A key's meaning is its `Field(description=...)`, else the comment on or above its line in the class.
 """
@@ -24,6 +24,7 @@ from prescreen.config import Recipe
 from prescreen.data.voices import read_voices
 from prescreen.evals.bank import bank_cases
 from prescreen.evals.glossary import GLOSSARY
+from prescreen.monitor.signals import load_signals
 from prescreen.pipeline import load_stage
 from prescreen.service.door.roles import ROUTES
 from prescreen.service.settings import Settings
@@ -256,12 +257,27 @@ def show_hits(count: Counter[str]) -> tuple[str, str]:
     return f"{count['emergency']} ({count['alone']})", f"{count['high']}, {count['medium']}, {count['low']}"
 
 
+def render_signals() -> str:
+    """Every signal of the weekly sheet: its question, its count, its bad direction, its effect, what to do."""
+    units = {"times": "{:.0%} of the median", "mix": "{:.2f}"}
+    lines = [
+        "| signal | question | counted, of | bad | effect | weight | what to do |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for signal in load_signals():
+        effect = units.get(signal.kind, "{:.0%}").format(signal.effect)
+        cells = (signal.question, f"{signal.counted}; of {signal.among}", signal.bad, effect, f"{signal.weight:g}")
+        lines.append(f"| `{signal.name}` | {' | '.join(map(escape, (*cells, signal.action)))} |")
+    return "\n".join(lines) + "\n"
+
+
 def escape(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
 
 
 PAGES = {
     "metrics.md": render_metrics,
+    "monitoring.md": render_signals,
     "recipes.md": render_keys,
     "rules.md": render_rules,
     "service.md": render_settings,

@@ -17,6 +17,7 @@ from prescreen.clinic.rates import Rate
 Floats = NDArray[np.float64]
 LOOK, DRAWS = 1_000, 20_000  # shuffles of a first look, and of one worth a second
 GRID = 2_000
+RARE = 2.0
 
 
 def tail_above(x: int, n: int, k: int, size: int) -> float:
@@ -84,17 +85,16 @@ def rank_chance(week: Sequence[float], reference: Sequence[float]) -> tuple[floa
 
 
 def shift_beyond_chance(week: Mapping[str, int], reference: Mapping[str, int]) -> float:
-    """PSI less what chance alone would give with so few; never below 0."""
-    x, k = _align(week, reference)
+    """PSI less what chance alone would give with so few; never below 0. Rare groups count as one."""
+    x, k = _lump(*_align(week, reference))
     if not x.sum() or not k.sum() or len(x) < 2:
         return 0.0
     chance = (len(x) - 1) * (1 / x.sum() + 1 / k.sum())
-    return max(0.0, population_shift(week, reference) - float(chance))
+    return max(0.0, population_shift(x, k) - float(chance))
 
 
-def population_shift(week: Mapping[str, int], reference: Mapping[str, int]) -> float:
-    """The population stability index, half a case added to each group."""
-    x, k = _align(week, reference)
+def population_shift(x: NDArray[np.int64], k: NDArray[np.int64]) -> float:
+    """The population stability index of two counts, half a case added to each group."""
     p, q = (x + 0.5) / (x + 0.5).sum(), (k + 0.5) / (k + 0.5).sum()
     return float(((p - q) * np.log(p / q)).sum())
 
@@ -135,9 +135,25 @@ def mix_chance(week: Mapping[str, int], reference: Mapping[str, int], seed: int)
 
 def _distances(rows: NDArray[np.int64], total: NDArray[np.int64], n: int) -> tuple[Floats, Floats]:
     share = total / total.sum()
-    expected = n * share
-    square = (rows - expected) ** 2 / expected
-    return square.sum(axis=1), (square / (1 - share)).max(axis=1)
+    farthest = ((rows - n * share) ** 2 / (n * share) / (1 - share)).max(axis=1)
+    rare = _rare(n, total)
+    if rare.sum() > 1:
+        rows = np.column_stack([rows[:, ~rare], rows[:, rare].sum(axis=1)])
+        share = np.append(share[~rare], share[rare].sum())
+    return ((rows - n * share) ** 2 / (n * share)).sum(axis=1), farthest
+
+
+def _rare(n: int, total: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Groups of which fewer than RARE are expected: each alone is noise."""
+    return n * total < RARE * total.sum()
+
+
+def _lump(x: NDArray[np.int64], k: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    rare = _rare(int(x.sum()), x + k)
+    if rare.sum() < 2:
+        return x, k
+    x, k = (np.append(counts[~rare], counts[rare].sum()) for counts in (x, k))
+    return x, k
 
 
 def _rough_chance(x: NDArray[np.int64], total: NDArray[np.int64]) -> float:
@@ -148,7 +164,8 @@ def _rough_chance(x: NDArray[np.int64], total: NDArray[np.int64]) -> float:
     together, farthest = _distances(x[None], total, n)
     scale = both / (both - n)
     one = chdtrc(1, farthest[0] * scale) * len(x)
-    return float(min(chdtrc(len(x) - 1, together[0] * scale), one))
+    groups = len(_lump(x, total - x)[0])
+    return float(min(chdtrc(max(1, groups - 1), together[0] * scale), one))
 
 
 def _align(week: Mapping[str, int], reference: Mapping[str, int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -8,7 +8,7 @@ from prescreen.clinic.rates import Rate
 from prescreen.monitor.chart import State
 from prescreen.monitor.comparing import Finding
 from prescreen.monitor.signals import Signal
-from prescreen.monitor.tails import jensen_shannon, population_shift
+from prescreen.monitor.tails import jensen_shannon
 from prescreen.monitor.week import Figure, Mix, Parts, Share, Times, size, sum_up
 
 CASES = 20
@@ -84,14 +84,14 @@ def _tell_before(before: Figure, found: Finding) -> str:
 def _tell_mix(figure: Mix, before: Figure | None, found: Finding) -> str:
     if not isinstance(before, Mix) or not before.n or not figure.n:
         return f"{figure.n} contacts"
-    psi, bits = population_shift(figure.counts, before.counts), jensen_shannon(figure.counts, before.counts)
+    bits = jensen_shannon(figure.counts, before.counts)
     size_of = "large shift" if found.change >= 0.25 else "shift" if found.change >= 0.1 else "no shift"
     group = (
         f"{found.group} {figure.counts.get(found.group, 0)} of {figure.n}"
         if found.group
         else f"{figure.n} contacts"
     )
-    return f"{group}, {size_of} (PSI {psi:.2f}, {found.change:.2f} beyond chance; JSD {bits:.2f})"
+    return f"{group}, {size_of} (PSI {found.change:.2f} beyond chance, JSD {bits:.2f})"
 
 
 def _tell_why(why: Mapping[str, int]) -> str:
