@@ -14,6 +14,31 @@ if TYPE_CHECKING:
 outcomes = typer.Typer(no_args_is_help=True, help="What became of patients within 72 hours of a signature.")
 
 
+def sheet(
+    week: Annotated[str, typer.Option(help="Such as 2026-W48; without it the last whole week.")] = "",
+    out: Annotated[Path | None, typer.Option(help="The page to write; sheet-WEEK.html without.")] = None,
+    base_url: Annotated[str, typer.Option("--base-url", help="The service's address, for links to visits.")] = "",
+    name: Annotated[str, typer.Option(help="The clinic's name, as it stands on the page.")] = "",
+    by: Annotated[str, typer.Option("--by", help="Who does it, for the audit log.")] = "console",
+    data: Data = CLINIC,
+    database: Database = "",
+    keys: KeyFolder = None,
+) -> None:
+    """Write the weekly sheet: what changed, what to do, charts, cases worth reading, counts; one page to print."""
+    from prescreen.monitor.sheet import draw_up, name_iso, parse_week
+    from prescreen.run import write_atomic
+
+    with open_clinic(data, database, keys) as opened:
+        start = parse_week(week, opened.clock().date())
+        with opened.look(name_person(by)) as act:
+            page = draw_up(act, start, clinic=name, base_url=base_url)
+        path = out or Path(f"sheet-{name_iso(start)}.html")
+        write_atomic(path, page)
+        with opened.act(name_person(by)) as act:
+            act.log("sheet.make", "", week=name_iso(start))
+    print(f"{path}: read it on a screen or print it, one page of A4")
+
+
 @outcomes.command("import")
 def import_outcomes(
     file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="Visit or identifier, kind, time, level.")],
