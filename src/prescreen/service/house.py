@@ -16,6 +16,7 @@ from prescreen.ehr.channel import Channel
 from prescreen.ehr.desk import FhirDesk
 from prescreen.service.navigation import show_caller
 from prescreen.service.settings import Settings
+from prescreen.service.watch.spans import Spans
 from prescreen.store.base import Store
 
 if TYPE_CHECKING:
@@ -62,6 +63,8 @@ class House:
     try_model: Callable[[], None] | None = None  # opens an engine that was away
     desk: FhirDesk | None = None
     pages: Environment = field(default_factory=make_environment)
+    spans: Spans = field(default_factory=Spans)
+    routes: frozenset[str] = frozenset()  # the templates of all pages, once there are any
 
     @property
     def undo_for(self) -> datetime.timedelta:
@@ -74,7 +77,8 @@ class House:
         return datetime.timedelta(seconds=self.settings.review.draft_by_s)
 
     def close(self) -> None:
-        """Let go of the engine and the database."""
+        """Let go of the engine, the traces and the database."""
+        self.spans.close()
         if self.engine is not None:
             self.engine.close()
         self.store.close()

@@ -18,6 +18,7 @@ from prescreen.clinic.signed import ModelLabel
 from prescreen.ehr.channel import DeliveryError
 from prescreen.service.house import House
 from prescreen.service.sweeping import sweep
+from prescreen.service.watch.labels import name_why
 from prescreen.store.base import Who
 from prescreen.store.drafts import TRIES, Work, finish_job, is_work_due, put_off, take_job
 from prescreen.store.outbox import Parcel, is_parcel_due, mark_failed, mark_sent, take_parcel
@@ -90,21 +91,25 @@ class Worker:
 
     def _draft(self, work: Work) -> tuple[Report | None, ModelLabel | None]:
         """The report and who made it; None for a model's passing trouble that may be tried once more."""
-        engine = self.house.engine
-        if engine is None or self.house.label is None:
+        engine, label = self.house.engine, self.house.label
+        if engine is None or label is None:
             return finalise(work.case, None, self.house.why or "drafted by rules only"), None
-        drafted = engine.draft(work.case)
+        with self.house.spans.span("draft", model=label.name, version=label.version) as span:
+            drafted = engine.draft(work.case)
+            by = "rules" if drafted.model is None else "model"
+            span.tell(by=by, why=name_why(drafted.error), finish=drafted.finish)
         late = self.house.store.clock() >= work.deadline
         if drafted.model is None and drafted.finish == "error" and work.attempts < TRIES and not late:
             return None, None
-        return drafted.report, self.house.label if drafted.model is not None else None
+        return drafted.report, label if drafted.model is not None else None
 
     def _send(self, parcel: Parcel) -> tuple[str, bool, str | None]:
         channel = self.house.channels.get(parcel.channel)
         if channel is None:
             return f"there is no way called {parcel.channel} in the settings any more", True, None
         try:
-            return "", False, channel.deliver(parcel.visit).reference
+            with self.house.spans.span("delivery", channel=parcel.channel):
+                return "", False, channel.deliver(parcel.visit).reference
         except DeliveryError as error:
             return str(error), error.lasting, None
         except Exception as error:  # a fault of ours must not lose a signature: it stays and is tried again
