@@ -237,11 +237,13 @@ def test_the_log_its_marks_and_its_last_verdict(house: House) -> None:
     told = scrape(house)
     assert told.of("audit_verified") == 1 and told.of("audit_verify_age_seconds") == 3600
     assert told.of("audit_lines_unmarked") == 2 and told.of("audit_checkpoint_age_seconds") == 3600
-    note_verdict(house.store, Verdict(False, "line 3 was changed", 2, 0, 0, 3))
+    assert note_verdict(house.store, Verdict(False, "line 3 was changed", 2, 0, 0, 3))
     assert scrape(house).of("audit_verified") == 0
+    assert verify(house.store).whole, "the verdicts are lines like others"
     with house.store.act(SERVICE) as act:
         act.session.get_one(AuditHead, 1).number -= 1
     assert scrape(house).of("audit_head_whole") == 0
+    assert not note_verdict(house.store, verify(house.store)), "a line of that number is there already"
 
 
 def test_the_model_and_its_faults(house: House) -> None:

@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from typing import Final, Literal, NamedTuple
 
 from sqlalchemy import and_, case, func, or_, select
+from sqlalchemy.exc import DBAPIError
 
 from prescreen.clinic.acuity import Acuity
+from prescreen.errors import StoreError
 from prescreen.store.anchors import MARKER
 from prescreen.store.audit import Verdict
 from prescreen.store.base import Act, Store
@@ -122,10 +124,14 @@ def read_figures(act: Act, bounds_s: Sequence[float]) -> Figures:
     )
 
 
-def note_verdict(store: Store, verdict: Verdict) -> None:
-    """Write down what a walk over the log found, so that who watches the service learns of it."""
-    with store.act(MARKER) as act:
-        act.log(VERIFIED, _LOG, "done" if verdict.whole else "failed", lines=verdict.lines, bad=verdict.bad)
+def note_verdict(store: Store, verdict: Verdict) -> bool:
+    """Write down what a walk over the log found, for whoever watches; False where the log takes no more line."""
+    try:
+        with store.act(MARKER) as act:
+            act.log(VERIFIED, _LOG, "done" if verdict.whole else "failed", lines=verdict.lines, bad=verdict.bad)
+    except (StoreError, DBAPIError):  # full, read-only, or a log whose end was torn off: the verdict stands
+        return False
+    return True
 
 
 def _level(rank: int | None) -> Acuity | None:
