@@ -33,7 +33,6 @@ NAMES: Final[Mapping[str, str]] = {
     "by": "prescreen.draft.by",
     "why": "prescreen.draft.why",
     "channel": "prescreen.channel",
-    "sent": "prescreen.sent",
     "fault": "error.type",
 }
 _SETS: Final = {
