@@ -33,7 +33,7 @@ from prescreen.service.watch.traffic import Traffic
 from prescreen.store.anchors import take_checkpoint
 from prescreen.store.audit import Verdict, verify
 from prescreen.store.drafts import attach_draft
-from prescreen.store.figures import note_verdict, read_figures
+from prescreen.store.figures import note_verdict, read_figures, read_past
 from prescreen.store.holding import claim
 from prescreen.store.outbox import mark_failed, take_parcel
 from prescreen.store.people import AuditHead
@@ -350,6 +350,12 @@ def test_one_look_serves_many(house: House) -> None:
     drafted(house)
     assert look.read() is first
     assert Look(house, kept_s=60).read() != first
+    look = Look(house, kept_s=0, past_kept_s=60)
+    first = look.read()
+    drafted(house)
+    second = look.read()
+    assert first and second and second.past is first.past, "the walk over whole tables is kept longer"
+    assert len(second.tasks) == len(first.tasks) + 1, "the queue is not"
 
 
 def test_a_store_that_is_away_is_told_and_nothing_old_with_it(house: House, tmp_path: Path) -> None:
@@ -564,11 +570,11 @@ def test_a_look_reads_no_sealed_byte(house: House) -> None:
     signed(house)
     drafted(house)
     with house.store.look(SERVICE) as act:
-        before = read_figures(act, (60.0,))
+        before = read_figures(act, read_past(act, (60.0,)))
     from prescreen.store.tables import Patient
 
     with house.store.act(SERVICE) as act:
         for patient in act.session.query(Patient):
             patient.sealed_key = None
     with house.store.look(SERVICE) as act:
-        assert read_figures(act, (60.0,))._replace(log=before.log) == before
+        assert read_figures(act, read_past(act, (60.0,)))._replace(log=before.log) == before

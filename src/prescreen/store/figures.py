@@ -87,36 +87,43 @@ class Log(NamedTuple):
     begun: datetime.datetime | None
 
 
-class Figures(NamedTuple):
-    """Everything of one look. `seconds` counts signatures up to each of the bounds asked for, then all."""
+class Past(NamedTuple):
+    """What was done. `seconds` counts signatures up to each of the bounds asked for, then all."""
 
-    now: datetime.datetime
-    visits: dict[tuple[str, Acuity | None], int]
-    tasks: list[Task]
     opened: list[Opened]
     drafted: list[Drafted]
     signed: list[Signing]
     seconds: list[int]
     seconds_sum: float
+
+
+class Figures(NamedTuple):
+    """What stands now, and what was done."""
+
+    now: datetime.datetime
+    past: Past
+    visits: dict[tuple[str, Acuity | None], int]
+    tasks: list[Task]
     leaving: list[Leaving]
     jobs: int
     job_deadline: datetime.datetime | None  # of the oldest that waits
     log: Log
 
 
-def read_figures(act: Act, bounds_s: Sequence[float]) -> Figures:
-    """One look at everything; `bounds_s` are those of the histogram of seconds to a signature."""
+def read_past(act: Act, bounds_s: Sequence[float]) -> Past:
+    """Walks whole tables; `bounds_s` are those of the histogram of seconds to a signature."""
     counted, total = _time_signatures(act, bounds_s)
+    return Past(_read_opened(act), _read_drafted(act), _read_signed(act), counted, total)
+
+
+def read_figures(act: Act, past: Past) -> Figures:
+    """One quick look at all that stands now, beside what was read of the past."""
     waiting = act.session.execute(select(func.count(), func.min(Job.deadline)).where(Job.state == "waiting")).one()
     return Figures(
         now=act.now,
+        past=past,
         visits=_count_visits(act),
         tasks=_read_tasks(act),
-        opened=_read_opened(act),
-        drafted=_read_drafted(act),
-        signed=_read_signed(act),
-        seconds=counted,
-        seconds_sum=total,
         leaving=_read_leaving(act),
         jobs=waiting[0],
         job_deadline=waiting[1],

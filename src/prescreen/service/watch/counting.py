@@ -25,7 +25,7 @@ def count_all(
     yield from _count_queue(figures, targets_min)
     for window, lasts in _LASTS.items():
         yield from _count_window(figures, window, figures.now - lasts)
-    yield Point("sign_seconds", figures.seconds_sum, (), tuple(figures.seconds), SIGN_BOUNDS_S)
+    yield Point("sign_seconds", figures.past.seconds_sum, (), tuple(figures.past.seconds), SIGN_BOUNDS_S)
     yield from _count_work(figures, draft_by, channels)
     yield from _tell_log(figures)
 
@@ -58,15 +58,15 @@ def _count_queue(figures: Figures, targets_min: Mapping[Acuity, int]) -> Iterato
 
 
 def _count_window(figures: Figures, window: str, since: datetime.datetime) -> Iterator[Point]:
-    opened = Counter((one.channel, one.language) for one in figures.opened if one.at > since)
+    opened = Counter((one.channel, one.language) for one in figures.past.opened if one.at > since)
     for (channel, language), count in opened.items():
         yield Point("visits_opened", count, (window, channel, language))
     drafted: Counter[tuple[str, str]] = Counter(
-        (one.by, name_why(one.why)) for one in figures.drafted if one.at > since
+        (one.by, name_why(one.why)) for one in figures.past.drafted if one.at > since
     )
     for by, why in {("model", "none"), ("rules", "other")} | set(drafted):
         yield Point("drafts", drafted[(by, why)], (window, by, why))
-    recent = [one for one in figures.signed if one.at > since]
+    recent = [one for one in figures.past.signed if one.at > since]
     yield Point("undone", sum(one.undone for one in recent), (window,))
     yield Point("corrections", sum(one.corrects and not one.undone for one in recent), (window,))
     yield from _count_signed([one for one in recent if one.stands], window)

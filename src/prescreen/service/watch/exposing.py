@@ -21,7 +21,7 @@ from prescreen.service.watch.machine import tell_machine
 from prescreen.service.watch.points import METRICS, PREFIX, Point
 from prescreen.service.watch.traffic import Traffic
 from prescreen.store.base import Who
-from prescreen.store.figures import Figures, read_figures
+from prescreen.store.figures import Figures, Past, read_figures, read_past
 
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric as Family
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 LOG: Final = logging.getLogger("prescreen.service")
 WHO: Final = Who("watch", "service")
 KEPT_S: Final = 10.0
+PAST_KEPT_S: Final = 60.0  # it walks whole tables
 _PATIENCE_S: Final = 5.0
 MISSING: Final = (
     "serve.yaml asks for metrics, but prometheus-client is not installed here; "
@@ -37,10 +38,12 @@ MISSING: Final = (
 
 
 class Look:
-    """The store's figures, read at most once in some seconds, by one thread at a time."""
+    """The store's figures, read once in some seconds, the past once in a minute, by one thread at a time."""
 
-    def __init__(self, house: House, kept_s: float = KEPT_S) -> None:
-        self._house, self._kept_s = house, kept_s
+    def __init__(self, house: House, kept_s: float = KEPT_S, past_kept_s: float = PAST_KEPT_S) -> None:
+        self._house, self._kept_s, self._past_kept_s = house, kept_s, past_kept_s
+        self._past: Past | None = None
+        self._past_at = 0.0
         self._lock = threading.Lock()
         self._found: Figures | None = None
         self._at = float("-inf")
@@ -53,7 +56,9 @@ class Look:
             if begun - self._at >= self._kept_s:
                 try:
                     with self._house.store.look(WHO) as act:
-                        self._found = read_figures(act, SIGN_BOUNDS_S)
+                        if self._past is None or begun - self._past_at >= self._past_kept_s:
+                            self._past, self._past_at = read_past(act, SIGN_BOUNDS_S), begun
+                        self._found = read_figures(act, self._past)
                 except StoreError:
                     self._found = None
                 self._at = time.monotonic()
