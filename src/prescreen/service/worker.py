@@ -20,9 +20,11 @@ from prescreen.clinic.report import Report
 from prescreen.clinic.signed import ModelLabel
 from prescreen.ehr.channel import DeliveryError
 from prescreen.model.draft import Drafted
+from prescreen.service.engine.guarding import GuardedEngine
 from prescreen.service.house import House
 from prescreen.service.record.following import follow_once
 from prescreen.service.sweeping import sweep
+from prescreen.service.watch.labels import name_why
 from prescreen.service.watch.trial import Tried, is_drawn, keep, shadow_once
 from prescreen.store.base import Who
 from prescreen.store.drafts import TRIES, Work, finish_job, is_work_due, put_off, take_job
@@ -132,25 +134,33 @@ class Worker:
         failed = None
         tried = self.house.tried
         if tried is not None and is_drawn(self.house.store.keys, work.visit_id, tried):
-            drafted = tried.engine.draft(work.case)
+            drafted = self._ask(tried.engine, tried.label, work)
             if drafted.model is not None:
                 return drafted.report, tried.label, None
             failed = (tried, drafted)
         engine, label = self.house.serving()
         if engine is None or label is None:
             return finalise(work.case, None, self.house.why or "drafted by rules only"), None, failed
-        drafted = engine.draft(work.case)
+        drafted = self._ask(engine, label, work)
         late = self.house.store.clock() >= work.deadline
         if drafted.model is None and drafted.finish == "error" and work.attempts < TRIES and not late:
             return None, None, None
         return drafted.report, label if drafted.model is not None else None, failed
+
+    def _ask(self, engine: GuardedEngine, label: ModelLabel, work: Work) -> Drafted:
+        with self.house.spans.span("draft", model=label.name, version=label.version) as span:
+            drafted = engine.draft(work.case)
+            by = "rules" if drafted.model is None else "model"
+            span.tell(by=by, why=name_why(drafted.error), finish=drafted.finish)
+        return drafted
 
     def _send(self, parcel: Parcel) -> tuple[str, bool, str | None]:
         channel = self.house.channels.get(parcel.channel)
         if channel is None:
             return f"there is no way called {parcel.channel} in the settings any more", True, None
         try:
-            return "", False, channel.deliver(parcel.visit).reference
+            with self.house.spans.span("delivery", channel=parcel.channel):
+                return "", False, channel.deliver(parcel.visit).reference
         except DeliveryError as error:
             return str(error), error.lasting, None
         except Exception as error:  # a fault of ours must not lose a signature: it stays and is tried again

@@ -5,7 +5,7 @@ all else is unknown, and counted apart.
 """
 
 import datetime
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any, Final, Literal, NamedTuple
 
 from sqlalchemy import Row, Select, exists, func, select
@@ -132,7 +132,7 @@ def find_visits(act: Act, identifier: str, at: datetime.datetime) -> list[str]:
 def read_outcomes(act: Act, visits: Collection[str]) -> dict[str, Known]:
     """What is known of these visits; one that is missing was never asked for."""
     columns = (Outcome.visit_id, Outcome.state, Outcome.kind, Outcome.at, Outcome.level)
-    rows = act.session.execute(select(*columns).where(Outcome.visit_id.in_(visits)))
+    rows: Iterable[Row[Any]] = act.session.execute(select(*columns).where(Outcome.visit_id.in_(visits)))
     return {row.visit_id: Known(row.state in ("found", "nothing"), read_later(row)) for row in rows}
 
 
