@@ -136,7 +136,7 @@ def read_outcomes(act: Act, visits: Collection[str]) -> dict[str, Known]:
     return {row.visit_id: Known(row.state in ("found", "nothing"), read_later(row)) for row in rows}
 
 
-def read_later(row: Outcome | Row[Any]) -> Later | None:
+def read_later(row: Outcome | Row[*tuple[Any, ...]]) -> Later | None:
     """What came after, None where nothing did or nobody knows."""
     if row.state != "found" or row.level is None:
         return None
