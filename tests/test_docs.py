@@ -178,7 +178,7 @@ def test_lock_holds_exact_versions_for_all_we_declare_and_no_index() -> None:
     from packaging.requirements import Requirement
 
     lines = [line for line in (ROOT / "requirements.lock").read_text().splitlines() if not line.startswith("#")]
-    assert all(re.fullmatch(r"[\w.-]+==[\w.]+", line) for line in lines)
+    assert all(re.fullmatch(r"[\w.-]+==[\w.!]+", line) for line in lines)
     locked = {name.lower().replace("_", "-"): version for name, version in (line.split("==") for line in lines)}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]

@@ -15,11 +15,12 @@ from prescreen.clinic.signed import PatientLink
 from prescreen.errors import InputError
 from prescreen.monitor.outcome_file import KINDS, Reject, Told, read_outcome_file
 from prescreen.store.base import Store
+from prescreen.store.loop_tables import Outcome
 from prescreen.store.outcomes import Known, count_outcomes, read_outcomes, take_outcome
 from prescreen.store.patients import write_link
 from prescreen.store.people import AuditLine
 from prescreen.store.retention import shred
-from prescreen.store.tables import Outcome, Review, Visit
+from prescreen.store.tables import Review, Visit
 from store.desk import NOON, NURSE, SERVICE, StoppedClock, make_store
 from store.test_visits import sign_it
 

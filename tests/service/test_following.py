@@ -23,12 +23,13 @@ from prescreen.service.record.following import follow_once
 from prescreen.service.worker import Worker
 from prescreen.store.base import Store
 from prescreen.store.holding import claim
+from prescreen.store.loop_tables import Outcome
 from prescreen.store.outcomes import TRIES, Known, count_outcomes, read_outcomes, take_outcome
 from prescreen.store.people import AuditLine
 from prescreen.store.retention import shred
 from prescreen.store.reviews import Signature, read_signed, reopen, sign, undo
 from prescreen.store.shelf import SqlShelf
-from prescreen.store.tables import Outcome, Review
+from prescreen.store.tables import Review
 from service.front import make_house
 from small_web import Asked, Said, serve_web
 from store.desk import NOON, NURSE, SERVICE, StoppedClock, make_drafted

@@ -25,7 +25,8 @@ from prescreen.service.watch.stopping import keep_rules
 from prescreen.service.watch.trial import Tried, is_drawn, shadow_once
 from prescreen.service.worker import Worker
 from prescreen.store.base import Who
-from prescreen.store.tables import Draft, Review, Shadow, Visit
+from prescreen.store.loop_tables import Shadow
+from prescreen.store.tables import Draft, Review, Visit
 from service.live_clinic import answer
 from small_release import STAGES
 from store.desk import NOON, NURSE, SERVICE, make_drafted, make_store, make_waiting

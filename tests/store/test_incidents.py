@@ -24,9 +24,10 @@ from prescreen.store.incidents import (
     read,
     report,
 )
+from prescreen.store.loop_tables import IncidentRow
 from prescreen.store.people import AuditLine
 from prescreen.store.retention import shred
-from prescreen.store.tables import IncidentRow, Visit
+from prescreen.store.tables import Visit
 from store.desk import NOON, NURSE, SERVICE, make_case, make_drafted
 from store.test_visits import sign_it
 

@@ -13,10 +13,11 @@ from prescreen.store.base import Store
 from prescreen.store.charts import open_chart
 from prescreen.store.extract import read_visit
 from prescreen.store.holding import claim
+from prescreen.store.loop_tables import Shadow
 from prescreen.store.queue import read_queue
 from prescreen.store.retention import shred
 from prescreen.store.shadows import find_unshadowed, keep_shadow, list_shadows, read_shadow
-from prescreen.store.tables import Job, Shadow, Visit
+from prescreen.store.tables import Job, Visit
 from prescreen.store.trials import read_trial_contacts
 from store.desk import NOON, NURSE, SERVICE, make_case, make_drafted, make_waiting
 

@@ -14,10 +14,11 @@ from prescreen.clinic.incident import KINDS, OUTCOMES, SEVERITIES, Incident, Kin
 from prescreen.clinic.signed import PatientLink
 from prescreen.errors import ConflictError, RefusedError
 from prescreen.store.base import Act, new_id
+from prescreen.store.loop_tables import IncidentRow
 from prescreen.store.patients import read_link
 from prescreen.store.record import add_record
 from prescreen.store.reviews import last_review, read_signed
-from prescreen.store.tables import IncidentRow, Patient, Visit
+from prescreen.store.tables import Patient, Visit
 from prescreen.store.visits import read_case
 
 LEAST: Final = 10  # characters of a report, an assessment, a conclusion

@@ -15,8 +15,9 @@ from prescreen.clinic.contact import FOLLOWED, Later, choose_worst
 from prescreen.errors import RefusedError
 from prescreen.store.base import Act
 from prescreen.store.leases import is_due
+from prescreen.store.loop_tables import Outcome
 from prescreen.store.patients import read_link
-from prescreen.store.tables import Outcome, Patient, Review, Visit
+from prescreen.store.tables import Patient, Review, Visit
 from prescreen.store.visits import LEVELS
 
 OLDEST: Final = FOLLOWED + datetime.timedelta(hours=24)  # of a signature that is first asked for

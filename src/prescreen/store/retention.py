@@ -12,8 +12,9 @@ from prescreen.clinic.signed import PatientLink
 from prescreen.config import Strict
 from prescreen.errors import ConflictError, RefusedError
 from prescreen.store.base import Act, Store
+from prescreen.store.loop_tables import Outcome
 from prescreen.store.shelf import name_identifier, name_subject
-from prescreen.store.tables import Outcome, Outgoing, Patient, Resource, ResourceKey, Review, Visit
+from prescreen.store.tables import Outgoing, Patient, Resource, ResourceKey, Review, Visit
 
 _DAYS_A_MONTH: Final = 30.44
 REASONS: Final = ("retention ended", "patient asked", "opened by mistake", "invented patient", "other")

@@ -14,8 +14,9 @@ from prescreen.clinic.report import Report
 from prescreen.clinic.signed import ModelLabel
 from prescreen.store.base import Act, new_id
 from prescreen.store.drafts import is_work_due
+from prescreen.store.loop_tables import Shadow
 from prescreen.store.record import add_record
-from prescreen.store.tables import Draft, Patient, Shadow, Visit
+from prescreen.store.tables import Draft, Patient, Visit
 from prescreen.store.visits import read_case
 
 FRESH = datetime.timedelta(minutes=30)  # a draft older than this is not shadowed any more: dropped under load

@@ -12,7 +12,8 @@ from prescreen.clinic.acuity import Acuity
 from prescreen.clinic.contact import Contact
 from prescreen.clinic.signed import ModelLabel
 from prescreen.store.base import Act
-from prescreen.store.tables import Draft, Review, Shadow, Visit
+from prescreen.store.loop_tables import Shadow
+from prescreen.store.tables import Draft, Review, Visit
 from prescreen.store.visits import LEVELS
 
 
