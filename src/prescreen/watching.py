@@ -48,7 +48,6 @@ def report(
     kind: Annotated[str, typer.Option(help="What kind it is; a wrong word lists the kinds.")],
     by: By,
     severity: Severe = "serious",
-    Severe="serious",
     text: Annotated[str, typer.Option(help="What happened; without it, read from standard input.")] = "",
     data: Data = CLINIC,
     database: Database = "",
