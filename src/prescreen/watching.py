@@ -1,20 +1,17 @@
 """The verbs by which a clinic watches its assistant. Knows typer; `monitor/` and `simulation/` do the work."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from prescreen.errors import InputError
 from prescreen.storing import CLINIC, By, Data, Database, KeyFolder, name_person, open_clinic
 
 if TYPE_CHECKING:
-    from prescreen.clinic.incident import Incident
+    from prescreen.monitor.outcome_file import Told
+    from prescreen.store.base import Act
 
-incident = typer.Typer(no_args_is_help=True, help="What went wrong: report, assess, make a test case, close.")
-Number = Annotated[str, typer.Argument(metavar="INCIDENT", help="The incident's number, as `list` prints it.")]
-Level = Literal["low", "medium", "high", "emergency"]
-Severe = Annotated[str, typer.Option("--severity", help="How bad; a wrong word lists the choice.")]
+outcomes = typer.Typer(no_args_is_help=True, help="What became of patients within 72 hours of a signature.")
 
 
 def sheet(
@@ -42,149 +39,80 @@ def sheet(
     print(f"{path}: read it on a screen or print it, one page of A4")
 
 
-@incident.command()
-def report(
-    visit: Annotated[str, typer.Argument(metavar="VISIT", help="The visit's number, from its page's address.")],
-    kind: Annotated[str, typer.Option(help="What kind it is; a wrong word lists the kinds.")],
+@outcomes.command("import")
+def import_outcomes(
+    file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="Visit or identifier, kind, time, level.")],
     by: By,
-    severity: Severe = "serious",
-    text: Annotated[str, typer.Option(help="What happened; without it, read from standard input.")] = "",
+    time_zone: Annotated[str, typer.Option("--time-zone", help="Of times without a zone of their own.")] = "UTC",
     data: Data = CLINIC,
     database: Database = "",
     keys: KeyFolder = None,
 ) -> None:
-    """Report that something went wrong on a visit; the text is sealed with the patient's data."""
-    from prescreen.store.incidents import report as keep
+    """Take outcomes from a clinic's own list; what is not taken is told by its line; exit code 1 then."""
+    from prescreen.monitor.outcome_file import Reject, read_outcome_file
 
-    told = text or typer.get_text_stream("stdin").read()
+    read = list(read_outcome_file(file, time_zone))
+    rejects = [row for row in read if isinstance(row, Reject)]
+    noted = 0
     with open_clinic(data, database, keys) as opened, opened.act(name_person(by)) as act:
-        row = keep(act, visit, kind, severity, told)
-    print(f"incident {row.id} is open; assess it next")
+        for row in read:
+            if isinstance(row, Reject):
+                continue
+            why = _note(act, row)
+            noted += not why
+            rejects += [Reject(row.line, why)] if why else []
+    for reject in sorted(rejects):
+        print(f"line {reject.line}: {reject.why}")
+    print(f"{noted} lines noted, {len(rejects)} not taken")
+    if rejects:
+        raise typer.Exit(1)
 
 
-@incident.command("list")
-def list_reported(
-    every: Annotated[bool, typer.Option("--all", help="Closed ones too.")] = False,
-    data: Data = CLINIC,
-    database: Database = "",
-    keys: KeyFolder = None,
-) -> None:
-    """List incidents in codes, newest first; no text is opened."""
-    from prescreen.store.incidents import list_incidents
+@outcomes.command("count")
+def count(data: Data = CLINIC, database: Database = "", keys: KeyFolder = None) -> None:
+    """Count visits by what is known of their 72 hours: asked, found, nothing, unknown."""
+    from prescreen.store.outcomes import count_outcomes
 
-    states = () if every else ("open", "assessed")
     with open_clinic(data, database, keys) as opened, opened.look(name_person("console")) as act:
-        found = list_incidents(act, states)
-    for each in found:
-        print(tell_incident(each))
-    print(f"{len(found)} incidents{'' if every else ' not closed'}")
+        counted = count_outcomes(act)
+    print(", ".join(f"{counted.get(state, 0)} {state}" for state in ("found", "nothing", "unknown", "asked")))
 
 
-@incident.command()
-def show(number: Number, by: By, data: Data = CLINIC, database: Database = "", keys: KeyFolder = None) -> None:
-    """Print what was written of an incident; reading it is noted."""
-    from prescreen.store.incidents import read
+def _note(act: "Act", row: "Told") -> str:
+    """Keep what a line says; why it cannot be, "" where it was."""
+    from prescreen.errors import RefusedError
+    from prescreen.store.outcomes import find_visits, note_told
 
-    with open_clinic(data, database, keys) as opened, opened.act(name_person(by)) as act:
-        told = read(act, number)
-    print(tell_incident(told.incident))
-    print(f"reported by {told.reporter}: {told.report}")
-    for name, words in (("assessed", told.assessment), ("closed", told.conclusion)):
-        if words:
-            print(f"{name}: {words}")
+    if not row.visit and row.later is None:
+        return "that nothing happened is said of a visit, not of a patient"
+    visits = [row.visit] if row.visit or row.later is None else find_visits(act, row.identifier, row.later.at)
+    if not visits:
+        return "no visit of this patient was signed in the 72 hours before"
+    try:
+        for visit in visits:
+            note_told(act, visit, row.later)
+    except RefusedError as error:
+        return str(error)
+    return ""
 
 
-@incident.command()
-def assess(
-    number: Number,
-    severity: Annotated[str, typer.Option(help="As it is now judged, in the words of the hazard log.")],
-    hazard: Annotated[str, typer.Option(help="Which hazard of the log it is a case of, e.g. H01.")],
-    note: Annotated[str, typer.Option(help="What was found.")],
-    by: By,
-    book: Annotated[Path | None, typer.Option(help="A folder with your own hazards.yaml.")] = None,
-    data: Data = CLINIC,
-    database: Database = "",
-    keys: KeyFolder = None,
+def simulate(
+    context: typer.Context,
+    weeks: Annotated[int, typer.Option("--weeks", min=6, max=52, help="How long it lasts.")] = 52,
+    contacts: Annotated[int, typer.Option("--contacts", min=8, max=500, help="Patients a week.")] = 40,
+    model: Annotated[Path, typer.Option("--model", help="Where it begins.")] = Path("runs/tiny/05-dpo"),
+    recipes: Annotated[Path, typer.Option("--recipes", help="How updates are made.")] = Path("recipes/simulation"),
+    out: Annotated[Path, typer.Option("--out", help="A new folder.")] = Path("runs/simulation"),
+    seed: Annotated[int, typer.Option("--seed", help="Another year with other people.")] = 0,
 ) -> None:
-    """Judge an incident and link it to a hazard of the log."""
-    from prescreen.dossier.records import FOLDER, read_book
-    from prescreen.store.incidents import assess as judge
+    """Let an invented clinic work for a year and judge whether the loop keeps its promises; 1 where not."""
+    from prescreen.simulation.page import PAGE
+    from prescreen.simulation.whole import Order
+    from prescreen.simulation.whole import simulate as live
 
-    known = {each.id for each in read_book(book or FOLDER).hazards}
-    if hazard not in known:
-        raise InputError(f"{hazard} is not in the hazard log; it holds {', '.join(sorted(known))}")
-    with open_clinic(data, database, keys) as opened, opened.act(name_person(by)) as act:
-        row = judge(act, number, severity=severity, hazard=hazard, note=note)
-    print(f"incident {row.id} is assessed as {row.severity}, {row.hazard}")
-
-
-@incident.command()
-def case(
-    number: Number,
-    out: Annotated[Path, typer.Option(help="The folder of the clinic's own case bank.")],
-    level: Annotated[Level, typer.Option(help="The right level, by a clinician who has read the contact.")],
-    condition: Annotated[str, typer.Option(help="What it was, in a word or two.")],
-    why: Annotated[str, typer.Option(help="Why this level is right, in one sentence.")],
-    by: By,
-    accept: Annotated[
-        list[str] | None, typer.Option(help="Another level that is right too; again for more.")
-    ] = None,
-    data: Data = CLINIC,
-    database: Database = "",
-    keys: KeyFolder = None,
-) -> None:
-    """Write the contact without identifiers as a test case of the clinic's own bank, at a clinician's level."""
-    from prescreen.clinic.acuity import Acuity, read_level
-    from prescreen.monitor.regression import Levelled, write_case
-    from prescreen.store.incidents import note_case, open_ground
-
-    said = Levelled(Acuity(level), condition, why, by, tuple(read_level(each).acuity for each in accept or ()))
-    with open_clinic(data, database, keys) as opened, opened.act(name_person(by)) as act:
-        ground = open_ground(act, number)
-        path, case_id = write_case(out, number, ground.case, ground.link, said, act.now.date())
-        note_case(act, number, case_id, level)
-    print(f"{path}: {case_id}; read it now: no software can promise that nobody is recognised in it")
-
-
-@incident.command()
-def close(
-    number: Number,
-    outcome: Annotated[str, typer.Option(help="What became of it; a wrong word lists the choice.")],
-    note: Annotated[str, typer.Option(help="What was done.")],
-    by: By,
-    data: Data = CLINIC,
-    database: Database = "",
-    keys: KeyFolder = None,
-) -> None:
-    """Close an incident; a wrong level becomes a test case first."""
-    from prescreen.store.incidents import close as end
-
-    with open_clinic(data, database, keys) as opened, opened.act(name_person(by)) as act:
-        row = end(act, number, outcome=outcome, note=note)
-    print(f"incident {row.id} is closed: {row.outcome}")
-
-
-@incident.command()
-def export(
-    out: Annotated[Path, typer.Argument(metavar="FILE.json", help="The file to write.")],
-    by: By,
-    data: Data = CLINIC,
-    database: Database = "",
-    keys: KeyFolder = None,
-) -> None:
-    """Write all incidents in codes, to be counted in the dossier's hazard log."""
-    from prescreen.clinic.incident import write_export
-    from prescreen.run import write_atomic
-    from prescreen.store.incidents import export as read_all
-
-    with open_clinic(data, database, keys) as opened, opened.act(name_person(by)) as act:
-        found = read_all(act)
-        write_atomic(out, write_export(found))
-    print(f"{out}: {len(found)} incidents; `prescreen dossier RUNS --incidents {out}` counts them")
-
-
-def tell_incident(each: "Incident") -> str:
-    """One line, in codes alone."""
-    ends = [each.hazard or "no hazard yet", each.outcome or "", each.case or ""]
-    told = f"{each.id}  {each.at:%Y-%m-%d}  {each.state:<8}  {each.severity:<12}  {each.kind}  visit {each.visit}"
-    return f"{told}  {'; '.join(filter(None, ends))}"
+    bars = live(Order(out, model, recipes, weeks, contacts, seed), context.find_root().obj)
+    for bar in bars:
+        print(f"{ {True: 'met', False: 'MISSED', None: 'told'}[bar.met]:<7}{bar.name}: {bar.figure}")
+    print(f"{out / PAGE}: a tiny model and invented people; plumbing, no evidence about any patient")
+    if any(bar.met is False for bar in bars):
+        raise typer.Exit(1)

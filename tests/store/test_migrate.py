@@ -70,7 +70,7 @@ def test_older_newer_and_strange_databases_are_refused(
     make_store(tmp_path, url).close()
     engine = open_database(url)
     with monkeypatch.context() as patch, pytest.raises(GuardError, match=r"run `prescreen store migrate`"):
-        patch.setattr(migrate, "newest_revision", lambda: "9999")
+        patch.setattr(migrate, "newest_revision", lambda: "a later one")
         open_store(url, tmp_path / "keys")
     with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = 'future'"))

@@ -117,6 +117,27 @@ class Draft(Base):
     report: Mapped[bytes]
 
 
+class Shadow(Base):
+    """What a candidate on trial would have drafted: shown to nobody, and no level but its own is touched by it.
+
+    `draft_id` is the draft it stands beside, `level` None where the candidate gave no report.
+    """
+
+    __tablename__ = "shadows"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    visit_id: Mapped[str] = mapped_column(ForeignKey("visits.id"), index=True)
+    draft_id: Mapped[str]
+    release: Mapped[str]  # the candidate's key: exactly its gate and weights
+    at: Mapped[datetime.datetime]
+    level: Mapped[int | None]  # behind the rules
+    level_model: Mapped[int | None]  # the candidate's own
+    label: Mapped[dict[str, Any]]
+    why: Mapped[str] = mapped_column(Text, default="")  # why there is no draft
+    seconds: Mapped[float]
+    report: Mapped[bytes]
+    __table_args__ = (Index("uq_shadows_draft_release", "draft_id", "release", unique=True),)
+
+
 class Review(Base):
     """A signature. `body` is the sealed SignedVisit, `seen` the SHA-256 of what the signer had before them."""
 
@@ -158,6 +179,23 @@ class Outgoing(Base):
         Index("ix_outgoing_due", "state", "due"),
         Index("uq_outgoing_review_channel", "review_id", "channel", unique=True),
     )
+
+
+class Outcome(Base):
+    """What became of a patient within 72 hours of a visit's signature, as far as anybody could tell."""
+
+    __tablename__ = "outcomes"
+    visit_id: Mapped[str] = mapped_column(ForeignKey("visits.id"), primary_key=True)
+    since: Mapped[datetime.datetime]  # the signature it is counted from
+    state: Mapped[str]  # asked | found | nothing | unknown
+    source: Mapped[str]  # record | file
+    why: Mapped[str] = mapped_column(default="")  # a code, where it is unknown
+    due: Mapped[datetime.datetime]  # when it is asked again
+    attempts: Mapped[int] = mapped_column(default=0)
+    kind: Mapped[str | None]
+    at: Mapped[datetime.datetime | None]
+    level: Mapped[int | None]
+    __table_args__ = (Index("ix_outcomes_due", "state", "due"),)
 
 
 class Job(Base):
