@@ -2,10 +2,10 @@
 
     PYTHONPATH=src python benchmarks/corrections.py runs/tiny --out results.json
 
-Invented patients of conditions the champion never learned; its own drafts, really written; nurses' reports are the
-gold ones with an error in one of twenty levels and never below a rule. The signatures go through the stage
-`feedback` (all but its database), then DPO and SFT continue the champion's adapter on the same signatures. All
-three draft the held-out visits: later weeks, other patients. A tiny model's figures are plumbing.
+Invented patients of conditions the champion never learned; its own drafts, really written; nurses put level and
+conditions right in the form, with an error in one of twenty levels and never below a rule. The signatures go
+through the stage `feedback` (all but its database), then DPO and SFT continue the champion's adapter on the same
+signatures. All three draft the held-out visits: later weeks, other patients. A tiny model's figures are plumbing.
 """
 
 import argparse
@@ -21,7 +21,6 @@ from typing import Any, NamedTuple
 
 from prescreen.clinic.acuity import Acuity
 from prescreen.clinic.case import Case
-from prescreen.clinic.floor import finalise
 from prescreen.clinic.rates import Rate
 from prescreen.clinic.signed import ModelLabel, PatientLink, Person, SignedVisit
 from prescreen.evals.prediction import Prediction, record_draft
@@ -32,6 +31,7 @@ BEGUN = datetime.datetime(2026, 6, 1, 9, tzinfo=datetime.UTC)
 NURSES = tuple(Person(id=f"n-{i}", name=f"Signer {i}", role="nurse") for i in range(4))
 MODEL = ModelLabel(name="champion", version="tiny", engine="in process", weights="", verdict="")
 TEST_SHARE = 0.4
+WRITES = 0.5  # of signatures rewrite rationale and next steps
 
 
 class System(NamedTuple):
@@ -50,7 +50,8 @@ def main() -> None:
         cases = draw_cases(told.cases, told.seed)
         drafted = draft(told.runs / "05-dpo", cases)
         signatures = [
-            sign(*pair, number, told.seed) for number, pair in enumerate(zip(cases, drafted, strict=True))
+            sign(*pair, number, told.seed, told.error)
+            for number, pair in enumerate(zip(cases, drafted, strict=True))
         ]
         feedback = build(signatures, told, folder)
         systems = [System("champion", draft_test(told.runs / "05-dpo", feedback))]
@@ -94,18 +95,23 @@ def draft(model: Path, cases: Sequence[Case]) -> list[Any]:
 
 
 def sign(case: Case, drafted: Any, number: int, seed: int, error: float = 0.05) -> Any:
-    """A nurse's signature: the gold report as she would leave it, its level wrong in one of twenty."""
+    """A nurse's signature: level and conditions put right in the form, half the time rationale and steps."""
     from prescreen.store.signatures import Signature
 
-    assert case.label is not None
+    assert case.label is not None and case.label.draft is not None
+    gold = case.label.draft
     rng = random.Random(f"{seed} {number}")
     shown = drafted.report
-    final = finalise(case, case.label.draft)
-    level = final.acuity
-    if rng.random() < error:
-        level = rng.choice([other for other in Acuity if abs(other.rank - level.rank) == 1])
-        level = max(level, final.rule_acuity) if final.rule_acuity else level
-    final = final.model_copy(update={"acuity": level})
+    level = (
+        rng.choice([o for o in Acuity if abs(o.rank - gold.acuity.rank) == 1])
+        if rng.random() < error
+        else gold.acuity
+    )
+    level = max(level, shown.rule_acuity) if shown.rule_acuity else level
+    told: dict[str, Any] = {"acuity": level, "differential": gold.differential}
+    if rng.random() < WRITES:
+        told |= {"rationale": gold.rationale, "next_steps": gold.next_steps}
+    final = shown.model_copy(update=told)
     at = BEGUN + datetime.timedelta(hours=2 * number)
     signed = SignedVisit(
         id=str(uuid.UUID(int=rng.getrandbits(128))),
@@ -123,7 +129,7 @@ def sign(case: Case, drafted: Any, number: int, seed: int, error: float = 0.05) 
     )
     blind = level if rng.random() < 0.1 else None
     return Signature(f"p-{number}", "clinic", "phone", signed, rng.uniform(30, 200), blind, None,
-                     final.rule_acuity, ())  # fmt: skip
+                     shown.rule_acuity, ())  # fmt: skip
 
 
 def build(signatures: Sequence[Any], told: argparse.Namespace, folder: Path) -> Run:

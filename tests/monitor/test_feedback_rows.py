@@ -26,6 +26,7 @@ from prescreen.monitor.feedback.rows import (
 )
 from prescreen.monitor.feedback.settings import Limits
 from prescreen.monitor.feedback.told_apart import measure_area, measure_copied
+from prescreen.monitor.feedback.writing import find_uneven
 
 COUNT = 48
 BATCH = [make_reviewed(case, rules, n, random.Random(n)) for n, (case, rules) in enumerate(draw_cases(5, COUNT))]
@@ -154,6 +155,16 @@ def test_lengths_are_balanced_by_leaving_out(lengths: list[tuple[int, int]]) -> 
     assert len(balanced.pairs) + len(balanced.dropped) == len(pairs)
     if 0.9 <= measure_ratio(pairs) <= 1.1:
         assert balanced.dropped == []
+
+
+def test_where_length_would_be_learned_the_batch_is_stopped() -> None:
+    base = make_pair(next(one for one in BATCH if is_clinical(one.kinds)))
+    assert base is not None
+    longer = ({**base.chosen[0], "content": base.chosen[0]["content"] * 2},)
+    pairs = [replace(base, id=f"{n}", chosen=longer) for n in range(30)]
+    (stop,) = find_uneven(balance_lengths(pairs), 60)
+    assert (stop.name, stop.count) == ("uneven", 30)
+    assert find_uneven(balance_lengths([*pairs[:3], *make_pairs()]), 60) == []
 
 
 def test_who_looks_is_known_by_time_and_own_choices() -> None:

@@ -1,7 +1,8 @@
 """Signed levels that speak against everybody else: other raters, and a classifier that never saw the patient.
 
 A level is contradicted where words and numbers of the case are confidently those of another level, and neither the
-draft, nor a choice before it, nor another signature says what was signed. Knows levels; no text of its own.
+draft, nor a choice before it, nor another signature says what was signed. Such a doubt is a question for a person,
+and no reason to leave a row out: what a model does badly is what the classifier may not know either. Knows levels.
 """
 
 from collections import Counter
@@ -31,6 +32,13 @@ def find_contradicted(batch: Sequence[Reviewed], known: Sequence[Case], seed: in
         for one in batch
         if one.case.id in doubts and not is_supported(one) and doubts[one.case.id].likelier != one.level
     }
+
+
+def is_disputed(one: Reviewed) -> bool:
+    """Whether a person says another level: somebody else who signed, or the signer before seeing the draft."""
+    people = [level for signer, level in one.earlier if signer != one.signer]
+    people += [one.blind] if one.blind is not None else []
+    return any(level != one.level for level in people)
 
 
 def is_supported(one: Reviewed) -> bool:

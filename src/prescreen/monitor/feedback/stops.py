@@ -17,14 +17,14 @@ from prescreen.clinic.redflags import check_rules, rule_acuity
 from prescreen.clinic.report import Draft
 from prescreen.data.near import find_near
 from prescreen.errors import GuardError
-from prescreen.monitor.feedback.doubted import find_contradicted, find_odd_signers, is_beyond
+from prescreen.monitor.feedback.doubted import find_contradicted, find_odd_signers, is_beyond, is_disputed
 from prescreen.monitor.feedback.raters import Looks, watch_signers
 from prescreen.monitor.feedback.reviewed import Reviewed
 from prescreen.monitor.feedback.settings import Limits
 from prescreen.run import write_json
 
 Name = Literal[
-    "phi", "injected", "mislabelled", "below_rules", "one_signer", "rubber_stamp", "too_few", "too_alike"
+    "phi", "injected", "mislabelled", "below_rules", "one_signer", "rubber_stamp", "too_few", "too_alike", "uneven"
 ]
 FILE: Final = "stopped.json"
 MENDS: Final[dict[Name, str]] = {
@@ -35,6 +35,7 @@ MENDS: Final[dict[Name, str]] = {
     "one_signer": "wait for more people's signatures, or raise one_signer knowing why",
     "rubber_stamp": "talk with who signs without reading; their agreement teaches nothing",
     "too_few": "wait for more corrections",
+    "uneven": "see which side is always longer: length would be learned instead of judgement",
     "too_alike": "look for a form or a test that repeats the same story",
 }
 
@@ -53,10 +54,14 @@ class Stop:
 
 @dataclass(frozen=True)
 class Judged:
-    """`bad` names rows to leave out, with their reasons; `stops` is what stops the whole batch."""
+    """`bad` names rows to leave out, with their reasons; `stops` is what stops the whole batch.
+
+    `doubted` levels are kept where no person disputes them: a classifier alone takes nothing out.
+    """
 
     bad: Mapping[str, tuple[str, ...]]
     stops: tuple[Stop, ...]
+    doubted: frozenset[str]
     signers: tuple[Looks, ...]
 
     @property
@@ -82,15 +87,16 @@ def judge(
         "too_alike": {twin.name for twin in find_near((one.code, one.case.recorded) for one in batch)},
     }
     clean = [one for one in batch if not any(one.code in rows for rows in found.values())]
-    found["mislabelled"] = find_contradicted(clean, known, seed)
+    doubted = find_contradicted(clean, known, seed)
+    found["mislabelled"] = {one.code for one in clean if one.code in doubted and is_disputed(one)}
     bad: dict[str, tuple[str, ...]] = {}
     for reason, rows in found.items():
         for code in sorted(rows):
             bad[code] = (*bad.get(code, ()), reason)
-    stops = _find_stops(batch, found, bad, limits)
+    stops = _find_stops(batch, {**found, "mislabelled": doubted}, bad, limits)
     if not any(stop.name == "mislabelled" for stop in stops):
-        stops += _find_mislabellers(clean, found["mislabelled"], reference, limits)
-    return Judged(bad, tuple(stops), tuple(signers))
+        stops += _find_mislabellers(clean, doubted, reference, limits)
+    return Judged(bad, tuple(stops), frozenset(doubted), tuple(signers))
 
 
 def _find_mislabellers(
