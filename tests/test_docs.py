@@ -66,7 +66,9 @@ def test_no_described_verb_is_gone() -> None:
     assert sorted(described) == sorted(VERBS)
 
 
-@pytest.mark.parametrize("page", ["recipes.md", "metrics.md", "monitoring.md", "rules.md", "service.md"])
+@pytest.mark.parametrize(
+    "page", ["alerts.md", "metrics.md", "monitoring.md", "recipes.md", "rules.md", "service.md"]
+)
 def test_generated_tables_are_fresh(generate: ModuleType, page: str) -> None:
     assert (DOCS / page).read_text() == generate.render_page(page), "run `make docs`"
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from prescreen import judging, keeping, releasing, serving, storing, watching
+from prescreen import judging, keeping, releasing, reporting, serving, storing, watching
 from prescreen.errors import PrescreenError
 
 if TYPE_CHECKING:
@@ -43,9 +43,7 @@ ENVIRONMENT = {
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 RunsFolder = Annotated[Path, typer.Option("--runs", help="Where runs are kept.")]
 ReleasesFolder = Annotated[Path, typer.Option("--releases", help="Where releases are kept.")]
-Overrides = Annotated[
-    list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings to change, e.g. sft.seed=1.")
-]
+Overrides = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings, e.g. sft.seed=1.")]
 
 
 @app.callback()
@@ -189,11 +187,14 @@ app.command()(releasing.promote)
 app.command()(releasing.update)
 app.add_typer(releasing.release, name="release")
 app.command()(watching.simulate)
+app.command()(watching.sheet)
 app.add_typer(judging.bank, name="bank")
 app.add_typer(keeping.records, name="records")
 app.add_typer(storing.store, name="store")
 app.add_typer(serving.user, name="user")
 app.add_typer(serving.audit, name="audit")
+app.add_typer(watching.outcomes, name="outcomes")
+app.add_typer(reporting.incident, name="incident")
 
 
 @app.command()

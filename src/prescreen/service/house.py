@@ -17,6 +17,7 @@ from prescreen.ehr.channel import Channel
 from prescreen.ehr.desk import FhirDesk
 from prescreen.service.navigation import show_caller
 from prescreen.service.settings import Settings
+from prescreen.service.watch.spans import Spans
 from prescreen.store.base import Store
 
 if TYPE_CHECKING:
@@ -70,6 +71,8 @@ class House:
     swap: threading.Lock = field(default_factory=threading.Lock)
     opening: threading.Lock = field(default_factory=threading.Lock)  # one model is opened at a time
     pages: Environment = field(default_factory=make_environment)
+    spans: Spans = field(default_factory=Spans)
+    routes: frozenset[str] = frozenset()  # the templates of all pages, once there are any
 
     @property
     def undo_for(self) -> datetime.timedelta:
@@ -98,7 +101,8 @@ class House:
             old.close()
 
     def close(self) -> None:
-        """Let go of the engine and the database."""
+        """Let go of the engines, the traces and the database."""
+        self.spans.close()
         if self.tried is not None:
             self.tried.engine.close()
         if self.engine is not None:

@@ -16,7 +16,9 @@ from prescreen.service.engine.guarding import GuardSettings
 from prescreen.service.house import House
 from prescreen.service.record.ways import open_way
 from prescreen.service.settings import Settings
+from prescreen.service.watch.labels import name_labels, own_version
 from prescreen.service.watch.reloading import Reloader
+from prescreen.service.watch.spans import open_spans
 from prescreen.service.watch.stopping import keep_rules
 from prescreen.store.migrate import open_store
 from prescreen.store.shelf import SqlShelf
@@ -44,7 +46,9 @@ def find_places(data: Path, keys: Path | None = None) -> Places:
 
 def open_house(settings: Settings, places: Places, stages: Stages) -> House:
     """Everything opened and checked; what cannot serve is said in one sentence before a port is opened."""
+    spans = open_spans(settings.traces, own_version())
     house = open_record(settings, places)
+    house.spans, spans.labels = spans, lambda: name_labels(house)
     watch_releases(house, stages)  # first, so that no change between the two is missed
     open_model(house, stages)
     warm(house)
@@ -112,7 +116,7 @@ def open_app(house: House, *, works: bool = True) -> "FastAPI":
     from prescreen.service.nurse.care_pages import care_pages
     from prescreen.service.nurse.queue_pages import queue_pages
     from prescreen.service.nurse.review_pages import review_pages
-    from prescreen.service.office import admin_pages, audit_pages
+    from prescreen.service.office import admin_pages, audit_pages, sheet_page
     from prescreen.service.patient import entry as patient_door
     from prescreen.service.patient import pages as patient_pages
     from prescreen.service.record import fhir_pages, hook_pages, launch_pages
@@ -124,6 +128,7 @@ def open_app(house: House, *, works: bool = True) -> "FastAPI":
         account_pages,
         admin_pages,
         audit_pages,
+        sheet_page,
         glass_pages,
         fhir_pages,
         hook_pages,
@@ -132,9 +137,22 @@ def open_app(house: House, *, works: bool = True) -> "FastAPI":
     doors = open_doors(house)
     routers = [*(part.make_router() for part in parts), queue_pages, review_pages, care_pages]
     made = app.make_app(house, doors, routers, works=works)
+    watch_requests(house, made)
     off = () if doors.oidc else ("oidc-*",)
     roles.check_routes(made, off=off)
     return made
+
+
+def watch_requests(house: House, app: "FastAPI") -> None:
+    """Count every request from now on, and trace it where the settings say so."""
+    from fastapi.routing import iter_route_contexts
+
+    from prescreen.service.watch.traffic import Counted, Traffic
+
+    house.routes = frozenset(str(route.path) for route in iter_route_contexts(app.routes))
+    app.state.traffic = Traffic(house.spans)
+    if house.settings.metrics is not None or house.settings.traces is not None:
+        app.add_middleware(Counted, traffic=app.state.traffic)  # type: ignore[arg-type]
 
 
 def open_doors(house: House) -> Doors:

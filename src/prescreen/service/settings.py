@@ -13,6 +13,7 @@ from prescreen.service.door.identity_settings import IdentitySettings
 from prescreen.service.door.programs import HookSettings, Program
 from prescreen.service.engine.engines import Demo, EngineSettings, RulesOnly
 from prescreen.service.record.ways import EmbeddedWay, Way
+from prescreen.service.watch.settings import MetricsSettings, TraceSettings
 
 NAME: Final = "serve.yaml"
 
@@ -84,6 +85,8 @@ class Settings(Strict):
     launch: LaunchSettings | None = None
     audit: Audit = Audit()
     approvals: Literal["required", "waived"] = "required"  # a release needs a physician's and an admin's signature
+    metrics: MetricsSettings | None = None
+    traces: TraceSettings | None = None
     demo: bool = False  # invented patients: marks every page, allows an unreleased model and plain http here
 
     @property

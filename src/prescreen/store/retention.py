@@ -13,7 +13,7 @@ from prescreen.config import Strict
 from prescreen.errors import ConflictError, RefusedError
 from prescreen.store.base import Act, Store
 from prescreen.store.shelf import name_identifier, name_subject
-from prescreen.store.tables import Outgoing, Patient, Resource, ResourceKey, Review, Visit
+from prescreen.store.tables import Outcome, Outgoing, Patient, Resource, ResourceKey, Review, Visit
 
 _DAYS_A_MONTH: Final = 30.44
 REASONS: Final = ("retention ended", "patient asked", "opened by mistake", "invented patient", "other")
@@ -84,6 +84,8 @@ def shred(act: Act, patient_id: str, reason: str) -> int:
     copies = _delete_copies(act, patient)
     patient.sealed_key = patient.link = patient.look = None
     patient.shredded = act.now
+    visits = select(Visit.id).where(Visit.patient_id == patient_id)
+    act.session.execute(delete(Outcome).where(Outcome.visit_id.in_(visits)))
     act.log("patient.shred", patient_id, reason=reason, copies=copies)
     return copies
 
@@ -106,7 +108,7 @@ def scrub(store: Store) -> None:
     with store.engine.connect() as connection:
         if connection.dialect.name == "postgresql":
             alone = connection.execution_options(isolation_level="AUTOCOMMIT")
-            for table in (Patient, Resource, ResourceKey):
+            for table in (Patient, Outcome, Resource, ResourceKey):
                 alone.execute(text(f"VACUUM FULL {table.__tablename__}"))
             alone.execute(text("CHECKPOINT"))
             return

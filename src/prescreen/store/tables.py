@@ -181,6 +181,23 @@ class Outgoing(Base):
     )
 
 
+class Outcome(Base):
+    """What became of a patient within 72 hours of a visit's signature, as far as anybody could tell."""
+
+    __tablename__ = "outcomes"
+    visit_id: Mapped[str] = mapped_column(ForeignKey("visits.id"), primary_key=True)
+    since: Mapped[datetime.datetime]  # the signature it is counted from
+    state: Mapped[str]  # asked | found | nothing | unknown
+    source: Mapped[str]  # record | file
+    why: Mapped[str] = mapped_column(default="")  # a code, where it is unknown
+    due: Mapped[datetime.datetime]  # when it is asked again
+    attempts: Mapped[int] = mapped_column(default=0)
+    kind: Mapped[str | None]
+    at: Mapped[datetime.datetime | None]
+    level: Mapped[int | None]
+    __table_args__ = (Index("ix_outcomes_due", "state", "due"),)
+
+
 class Job(Base):
     """Work for the model: `draft` a report or find the next `question`."""
 
@@ -222,3 +239,26 @@ class ResourceKey(Base):
     look: Mapped[bytes] = mapped_column(primary_key=True)
     id: Mapped[str] = mapped_column(primary_key=True)
     __table_args__ = (Index("ix_resource_keys_id", "kind", "id"),)
+
+
+class IncidentRow(Base):
+    """A report that something went wrong on a visit. What was written of it is sealed under the patient's key."""
+
+    __tablename__ = "incidents"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    visit_id: Mapped[str] = mapped_column(ForeignKey("visits.id"), index=True)
+    at: Mapped[datetime.datetime]
+    reporter: Mapped[str]
+    kind: Mapped[str]  # clinic.incident.KINDS
+    severity: Mapped[str]
+    state: Mapped[str]  # open | assessed | closed
+    hazard: Mapped[str | None]  # of the hazard log, "H01"
+    assessed: Mapped[datetime.datetime | None]
+    assessed_by: Mapped[str | None]
+    outcome: Mapped[str | None]
+    closed: Mapped[datetime.datetime | None]
+    closed_by: Mapped[str | None]
+    case_id: Mapped[str | None]  # the regression case made of it
+    report: Mapped[bytes]
+    assessment: Mapped[bytes | None]
+    conclusion: Mapped[bytes | None]

@@ -1,1 +1,1 @@
-"""What watches the running service: figures, traces, the engines on trial, the release that may change."""
+"""What watches the running service: numbers on their own port, traces, a model on trial, a changed release."""
