@@ -7,10 +7,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prescreen.clinic.acuity import Acuity
-from prescreen.clinic.edits import classify_edits
+from prescreen.clinic.edits import classify_edits, is_clinical
 from prescreen.clinic.floor import finalise
 from prescreen.clinic.report import Report
-from prescreen.simulation.nurses import NURSES, Nurse, choose_reason, decide, judge_blind, right_level, write_final
+from prescreen.simulation.nurses import (
+    NURSES,
+    Deed,
+    Nurse,
+    choose_reason,
+    decide,
+    judge_blind,
+    right_level,
+    write_final,
+)
 from prescreen.simulation.people import Arrival, Crowd, meet_week
 from prescreen.store.reviews import REASONS
 
@@ -76,6 +85,17 @@ def test_a_final_is_the_draft_to_the_letter_or_an_edit_that_counts() -> None:
         kinds = classify_edits(draft, final)
         assert kinds & {"level_raised", "level_lowered"} and final.rules == draft.rules
     assert changed > 10
+
+
+def test_a_nurse_who_looks_often_says_it_otherwise_which_teaches_nothing() -> None:
+    nurse = SURE.model_copy(update={"polishes": 1.0})
+    for number, arrival in enumerate(ARRIVALS[:10]):
+        label = arrival.case.label
+        assert label is not None
+        draft = shown(arrival, arrival.truth)
+        deed = Deed(draft.acuity, 60.0, leant=False)
+        final = write_final(random.Random(number), nurse, draft, label, deed)
+        assert final != draft and not is_clinical(classify_edits(draft, final))
 
 
 @pytest.mark.parametrize("level", list(Acuity))

@@ -26,7 +26,7 @@ class Nurse(Strict):
     leans: float = 0.05
     seconds: float = 75.0
     rewrites: float = 0.7  # rationale and next steps are put right together with the level
-    polishes: float = 0.2  # something is put right though the level stands
+    polishes: float = 0.5  # something is put right or put otherwise though the level stands
     slips: tuple[int, int] | None = None  # first and last week in which everything is signed as it comes
 
     def is_stamping(self, week: int) -> bool:
@@ -44,10 +44,11 @@ class Deed(NamedTuple):
 
 NURSES: Final = (
     Nurse(login="nadia", name="Nadia Quillfeather, RN"),
-    Nurse(login="osman", name="Osman Tallowby, RN", errs=0.04, seconds=95, polishes=0.35),
+    Nurse(login="osman", name="Osman Tallowby, RN", errs=0.04, seconds=95, polishes=0.6),
     Nurse(login="petra", name="Petra Windlestone, RN", errs=0.02, leans=0.03, seconds=120, rewrites=0.9),
     Nurse(login="quirin", name="Quirin Hasselbeck, RN", errs=0.05, leans=0.08, seconds=60, rewrites=0.5),
 )
+OTHERWISE: Final = "This is a "  # wording: nothing to learn, but somebody has looked
 STAMPED_S: Final = 7.0  # a signature without reading
 SLIP_LEANS, SLIP_ERRS = 0.98, 0.3  # who stamps judges hastily where a judgement is forced
 
@@ -84,6 +85,8 @@ def write_final(rng: random.Random, nurse: Nurse, shown: Report, label: Label, d
         changes |= {"rationale": gold.rationale, "next_steps": _lead(gold.next_steps, shown.next_steps)}
     if _names(shown.differential) != _names(gold.differential) and rng.random() < nurse.rewrites:
         changes["differential"] = [item.model_dump() for item in gold.differential]
+    elif not changed:
+        changes["summary"] = f"{OTHERWISE}{shown.summary}"[:600]
     return _with(shown, **changes)
 
 
