@@ -35,6 +35,10 @@ class Recipe(Strict):
         """Files and folders outside the runs that this stage reads; when they change, the run is stale."""
         return []
 
+    def stamp(self) -> str:
+        """What else decides whether a finished run still stands, where that is no file; empty: nothing."""
+        return ""
+
     def check_processes(self, processes: int) -> None:
         """GuardError where the stage cannot be shared by so many."""
         if processes > 1:

@@ -4,6 +4,7 @@ Knows the files of an import's run and of the sealed table's folder, and what st
 nor de-identification, so that every stage may ask.
 """
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, Literal
@@ -33,11 +34,22 @@ class Custody(Strict):
     basis: str
 
 
+class Correction(Custody):
+    """Where rows made of one signature come from: `source` is the signature's keyed code, `row` the case's id."""
+
+    part: str  # train, valid, test, or between: learned from by nobody
+    kinds: tuple[str, ...]  # of edit, between draft and signature
+    model: str  # that drafted: name and version; empty where none did
+    weights: str  # of that model
+    signer: str  # keyed code
+
+
 def read_custody(run: Path) -> Iterator[Custody]:
-    """The custody lines of an import, in the order of its cases."""
+    """The custody lines of an import or a batch of signatures, in the order of its cases."""
     with (run / CUSTODY).open(encoding="utf-8") as handle:
         for line in handle:
-            yield Custody.model_validate_json(line)
+            told = json.loads(line)
+            yield (Correction if "signer" in told else Custody).model_validate(told)
 
 
 def read_withdrawn(vault: Path) -> frozenset[str]:

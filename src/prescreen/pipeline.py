@@ -23,6 +23,7 @@ from prescreen.run import MANIFEST, PACKAGE, Run, hash_code
 from prescreen.train import ranks
 
 Stages = Mapping[str, str]
+BUILT_ON = {"monitor/feedback": ("data", "records", "store")}  # a stage of a later layer reads what others wrote
 RECIPE_NAME = re.compile(r"\d\d-[\w-]+\.yaml")
 
 
@@ -142,10 +143,12 @@ def open_run(folder: Path, stages: Stages) -> Run:
 
 
 def stage_code(stage: Stage) -> str:
-    """Hash of all code a stage can reach: its own folder and what all stages share."""
+    """Hash of all code a stage can reach: its own folder, what all stages share, and parts it is built on."""
     file = Path(stage.module.__file__ or "").resolve()
-    inside = file.is_relative_to(PACKAGE)
-    return hash_code(file.parent.name if inside else str(file))
+    if not file.is_relative_to(PACKAGE):
+        return hash_code(str(file))
+    own = str(file.parent.relative_to(PACKAGE))
+    return hash_code(own, *BUILT_ON.get(own, ()))
 
 
 def run_steps(

@@ -125,14 +125,14 @@ class Run:
 
     def fingerprint(self) -> str:
         """What decides whether a finished run still stands: recipe, inputs' outputs, code."""
-        return digest(
-            {
-                "recipe": self.recipe.model_dump(mode="json"),
-                "inputs": {name: run.manifest["outputs"] for name, run in self.inputs.items()},
-                "external": {str(path): hash_external(path) for path in self.recipe.external()},
-                "code": self.code,
-            }
-        )
+        told = {
+            "recipe": self.recipe.model_dump(mode="json"),
+            "inputs": {name: run.manifest["outputs"] for name, run in self.inputs.items()},
+            "external": {str(path): hash_external(path) for path in self.recipe.external()},
+            "code": self.code,
+        }
+        stamp = self.recipe.stamp()
+        return digest(told | {"stamp": stamp} if stamp else told)
 
     def is_current(self) -> bool:
         """True when finished with this very fingerprint and all outputs are as they were written."""

@@ -4,17 +4,19 @@ Reads manifests, custody lines and the rows of data runs. Knows no model; names 
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from prescreen.clinic.audited import Audit, read_audit
-from prescreen.custody import CUSTODY, Custody, read_custody
+from prescreen.custody import CUSTODY, Correction, Custody, read_custody
 from prescreen.errors import InputError
 from prescreen.pipeline import Stages, open_run
-from prescreen.release import CURRENT, Release
+from prescreen.release import CURRENT, Release, list_kept
 from prescreen.run import MANIFEST, Run, read_jsonl
 from prescreen.summary import TRAINED
+
+LEARNED_FROM = ("data", "feedback")  # stages whose rows something learns
 
 
 class Step(NamedTuple):
@@ -44,7 +46,7 @@ def describe(run: Run) -> dict[str, str]:
         facts["CHANGED SINCE"] = ", ".join(damage)
     if (run.folder / CUSTODY).is_file():
         facts |= describe_custody(run.folder)
-    if manifest["stage"] == "data":
+    if manifest["stage"] in LEARNED_FROM:
         facts["rows by source"] = _list_counts(count_sources(run))
     return facts
 
@@ -52,6 +54,8 @@ def describe(run: Run) -> dict[str, str]:
 def describe_custody(folder: Path) -> dict[str, str]:
     """Rows by reader, de-identification and basis, and who signed for them."""
     lines = list(read_custody(folder))
+    if any(isinstance(line, Correction) for line in lines):
+        return describe_corrections([line for line in lines if isinstance(line, Correction)])
     audit = read_audit(folder)
     return {
         "rows": f"{len(lines):,} of {len({line.patient for line in lines}):,} patients",
@@ -59,6 +63,20 @@ def describe_custody(folder: Path) -> dict[str, str]:
         "de-identified": _list_counts(Counter(f"{line.deid}, {line.mode}" for line in lines)),
         "right": _list_counts(Counter(f"{line.licence}: {line.basis}" for line in lines)),
         "audit": describe_audit(audit) if audit else "not signed",
+    }
+
+
+def describe_corrections(lines: Sequence[Correction]) -> dict[str, str]:
+    """Signatures a batch was made of: by part, kind of edit, signer, and the model that had drafted."""
+    return {
+        "signatures": f"{len(lines):,} of {len({line.patient for line in lines}):,} patients",
+        "parts": _list_counts(Counter(line.part for line in lines)),
+        "edits": _list_counts(Counter(kind for line in lines for kind in line.kinds or ("none",))),
+        "signers": _list_counts(Counter(line.signer for line in lines)),
+        "drafted by": _list_counts(
+            Counter(f"{line.model} {line.weights[:12]}".strip() or "rules" for line in lines)
+        ),
+        "right": _list_counts(Counter(f"{line.licence}: {line.basis}" for line in lines)),
     }
 
 
@@ -110,10 +128,10 @@ def find_rows(wanted: str, runs: list[Run]) -> list[Rows]:
     for run in runs:
         custody: list[Custody] = []
         if (run.folder / CUSTODY).is_file():
-            custody = [line for line in read_custody(run.folder) if wanted in (line.row, line.patient)]
+            custody = [line for line in read_custody(run.folder) if wanted in (line.row, line.patient, line.source)]
         files: Counter[str] = Counter()
-        if run.recipe.stage == "data":
-            cases = {line.row for other in found for line in other.custody}
+        if run.recipe.stage in LEARNED_FROM:
+            cases = {line.row for other in found for line in other.custody} | {line.row for line in custody}
             files.update(name for name, row in read_rows(run) if belongs(row, wanted, cases))
         if custody or files:
             found.append(Rows(run, files, custody))
@@ -147,11 +165,7 @@ def trace_down(start: list[Run], runs: list[Run]) -> list[Run]:
 def list_releases(releases: Path, models: list[Run]) -> list[str]:
     """Releases that serve one of these models."""
     folders = {str(run.folder.resolve()) for run in models}
-    found = []
-    for path in sorted(releases.glob("*.json")) if releases.is_dir() else []:
-        if Release.model_validate_json(path.read_text(encoding="utf-8")).model in folders:
-            found.append(path.name)
-    return found
+    return [name for name, release in list_kept(releases).items() if release.model in folders]
 
 
 def has_learned(run: Run) -> bool:

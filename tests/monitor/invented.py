@@ -131,5 +131,5 @@ def _contact(
         uncertainty="high" if unsure < clinic.unsure else "low", unsupported=int(unsupported < clinic.unsupported),
         level_rules=None if rule is None else LEVELS[rule], level_model=LEVELS[rank] if drafted else None,
         shown=LEVELS[shown], signed=signed, signer=f"nurse-{int(nurse * 4)}", level=LEVELS[final], blind=chosen,
-        edited=final != shown or edit < clinic.edited, seconds=seconds, later=outcome,
+        edited=final != shown or edit < clinic.edited, seconds=seconds, later=outcome, followed=True,
     )  # fmt: skip

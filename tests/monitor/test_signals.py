@@ -162,11 +162,12 @@ def test_blind_reads_are_kept_apart() -> None:
     assert {group: (rate.right, rate.n) for group, rate in pull.rates.items()} == {"seen": (1, 1), "blind": (1, 2)}
 
 
-def test_outcomes_wait_for_their_72_hours_and_for_a_record_that_is_asked() -> None:
+def test_outcomes_wait_for_their_72_hours_and_for_somebody_who_looked() -> None:
     worse = Later(kind="admission", at=NOON + datetime.timedelta(days=1), level=Acuity.EMERGENCY)
-    contacts = (make_contact(later=worse), make_contact(visit="v-2"))
-    for days, rules, expected in ((14, None, (1, 2)), (2, None, (0, 0)), (14, Rules(outcomes=False), (0, 0))):
-        found = count(*contacts, days=days, rules=rules).figures["found_later"]
+    contacts = (make_contact(later=worse, followed=True), make_contact(visit="v-2", followed=True))
+    unknown = make_contact(visit="v-3")
+    for days, told, expected in ((14, contacts, (1, 2)), (2, contacts, (0, 0)), (14, (unknown,), (0, 0))):
+        found = count(*told, unknown, days=days).figures["found_later"]
         assert isinstance(found, Share) and (found.rate.right, found.rate.n) == expected
 
 

@@ -8,18 +8,20 @@ from sqlalchemy import event
 
 from prescreen.clinic.acuity import Acuity
 from prescreen.clinic.case import Turn, Vitals
-from prescreen.clinic.contact import Contact
+from prescreen.clinic.contact import Contact, Later
 from prescreen.clinic.floor import finalise
 from prescreen.clinic.report import Draft, HistoryReview, Report
 from prescreen.clinic.signed import ModelLabel, PatientLink
 from prescreen.store.base import Store
 from prescreen.store.contacts import read_contacts
 from prescreen.store.drafts import attach_draft
+from prescreen.store.outcomes import note_outcome, note_unknown, take_outcome
 from prescreen.store.reviewing import begin_review, decide_first
 from prescreen.store.reviews import Signature, reopen, sign, undo
 from prescreen.store.tables import Patient, Visit
 from prescreen.store.visits import finish, lock_visit, open_visit, tell
 from store.desk import MINUTE, NOON, NURSE, OTHER, PATIENT, SERVICE, StoppedClock, make_case, make_drafted
+from store.test_visits import sign_it
 
 MODEL = ModelLabel(name="prescreen-tiny", version="3", engine="in process")
 FROM, UNTIL = NOON - datetime.timedelta(days=1), NOON + datetime.timedelta(days=1)
@@ -161,4 +163,24 @@ def test_many_visits_cost_few_queries_and_stay_nowhere(store: Store, monkeypatch
         assert not list(act.session), "nothing of the window stays in the session"
     assert Counter(contact.signed is not None for contact in found) == {True: 8, False: 4}
     assert len({contact.visit for contact in found}) == 12
-    assert len([query for query in asked if query.startswith("SELECT")]) <= 4 * 3 + 1
+    assert len([query for query in asked if query.startswith("SELECT")]) <= 5 * 3 + 1
+
+
+def test_what_came_after_is_told_and_whether_anybody_looked(store: Store) -> None:
+    clock = store.clock
+    assert isinstance(clock, StoppedClock)
+    found, nothing, unknown, unasked = (sign_it(store) for _ in range(4))
+    clock.pass_by(hours=73)
+    later = Later(kind="admission", at=NOON + datetime.timedelta(hours=5), level=Acuity.EMERGENCY)
+    with store.act(SERVICE) as act:
+        assert [asked.visit_id for _ in range(3) if (asked := take_outcome(act))] == [
+            review.visit_id for review in (found, nothing, unknown)
+        ]
+        note_outcome(act, found.visit_id, later)
+        note_outcome(act, nothing.visit_id, None)
+        note_unknown(act, unknown.visit_id, "refused", lasting=True)
+    told = {contact.visit: (contact.followed, contact.later) for contact in read(store)}
+    assert told == {
+        found.visit_id: (True, later), nothing.visit_id: (True, None),
+        unknown.visit_id: (False, None), unasked.visit_id: (False, None),
+    }  # fmt: skip

@@ -15,11 +15,12 @@ from prescreen.clinic.acuity import Acuity
 from prescreen.clinic.case import Case
 from prescreen.clinic.history import NO_ALLERGIES, NOT_ASKED, read_history
 from prescreen.clinic.numerals import unknown_numbers
-from prescreen.clinic.redflags import Hit, check_rules, rule_acuity
+from prescreen.clinic.redflags import Hit, check_rules, load_rules, rule_acuity
 from prescreen.clinic.report import Draft, Finding, HistoryReview, Report
 
 WITHOUT_DRAFT = Acuity.HIGH
 _LINE, _SUMMARY, _RATIONALE, _BRIEF = 240, 600, 400, 80
+_ESCALATE = "See the patient now and escalate by local emergency protocol"
 _QUOTES = str.maketrans({"\u2019": "'", "\u2018": "'", "\u201c": '"', "\u201d": '"'})
 _NO_ITEM = frozenset({"", "none", "none known", "nil", "unknown", "n/a", "nkda", NO_ALLERGIES, NOT_ASKED})
 
@@ -52,6 +53,28 @@ def finalise(case: Case, draft: Draft | None, reason: str = "") -> Report:
         unsupported=unsupported,
         no_draft_reason="" if draft else (reason or "no draft; not assessed"),
     )
+
+
+def lift_floor(report: Report) -> Draft:
+    """What a model wrote of a report, as far as it can be told: the level and what no rule put there."""
+    table = {rule.id: rule for rule in load_rules().rules}
+    rules = [table[name] for name in report.rules if name in table]
+    names = {_plain(rule.name) for rule in rules}
+    allergies = [item for item in report.history.allergies if item != NOT_ASKED]
+    rationale = report.rationale
+    if rules and rationale.startswith(f"Rule: {rules[0].name}"):
+        rationale = (
+            rationale.partition(f"({rules[0].source}). ")[2] or rationale.partition(f"({rules[0].source}).")[2]
+        )
+    told = {name: getattr(report, name) for name in Draft.model_fields}
+    changes = {
+        "acuity": report.acuity if report.model_acuity is None else report.model_acuity,
+        "history": report.history.model_copy(update={"allergies": allergies}),
+        "red_flags": [flag for flag in report.red_flags if _plain(flag) not in names],
+        "rationale": rationale,
+        "next_steps": [step for step in report.next_steps if not step.startswith(_ESCALATE)],
+    }
+    return Draft(**{**told, **changes})
 
 
 def _draft_by_rules(case: Case, hits: Sequence[Hit]) -> Draft:
@@ -88,7 +111,7 @@ def _explain(proposal: Draft, hits: Sequence[Hit], model: Acuity | None) -> str:
 def _urgent_steps(hits: Sequence[Hit]) -> list[str]:
     if rule_acuity(hits) is not Acuity.EMERGENCY:
         return []
-    return [f"See the patient now and escalate by local emergency protocol: {hits[0].rule.name}."]
+    return [f"{_ESCALATE}: {hits[0].rule.name}."]
 
 
 def _merge_history(case: Case, drafted: HistoryReview) -> tuple[HistoryReview, list[str]]:

@@ -76,6 +76,17 @@ class Pair(Told):
 
 
 @dataclass(frozen=True)
+class Answer(Told):
+    """One answer to one prompt and whether it is wanted: what KTO learns from."""
+
+    reason: str
+    acuity: str
+    messages: tuple[Message, ...]
+    completion: tuple[Message, ...]
+    label: bool
+
+
+@dataclass(frozen=True)
 class Reject:
     """A record that was left out, with where it stands and why."""
 
@@ -85,7 +96,7 @@ class Reject:
     text: str = ""
 
 
-Learned = Text | Row | Pair
+Learned = Text | Row | Pair | Answer
 
 
 def as_line(record: Learned | Reject) -> dict[str, object]:

@@ -18,11 +18,9 @@ LENGTHS: Final = (("0-9", 10), ("10-24", 25), ("25-49", 50), ("50-99", 100), ("1
 
 
 class Rules(Strict):
-    """What a clinic decides about its signals. `targets_min` are the minutes a level may wait, as for the queue;
-    `outcomes` says that the record is asked what became of patients: without it nothing found is nothing known."""
+    """What a clinic decides about its signals. `targets_min` are the minutes a level may wait, as for the queue."""
 
     floor_s: float = Field(10.0, gt=0)  # a signature quicker than this was not read
-    outcomes: bool = True
     targets_min: dict[Acuity, int] = {
         Acuity.EMERGENCY: 2,
         Acuity.HIGH: 15,
@@ -110,7 +108,8 @@ def _has_vitals(contact: Contact, now: datetime.datetime, rules: Rules) -> bool 
 
 
 def _is_over(contact: Contact, now: datetime.datetime, rules: Rules) -> bool:
-    return rules.outcomes and contact.signed is not None and contact.signed + THREE_DAYS <= now
+    """Whether it is known what came: nothing found where nobody looked is nothing known."""
+    return contact.followed and contact.signed is not None and contact.signed + THREE_DAYS <= now
 
 
 def _found_later(contact: Contact, now: datetime.datetime, rules: Rules) -> bool | None:

@@ -1,4 +1,4 @@
-"""Finished visits as contacts: codes, levels and times for monitoring. Four queries a batch, constant memory.
+"""Finished visits as contacts: codes, levels and times for monitoring. Five queries a batch, constant memory.
 
 Reads columns, not rows of the session, so that nothing of a long window stays in memory. A shredded patient's visit
 is counted, what its sealed parts held is unknown. Knows no signal and no statistics.
@@ -20,6 +20,7 @@ from prescreen.clinic.report import Report
 from prescreen.clinic.signed import ModelLabel, SignedVisit
 from prescreen.store.base import Act
 from prescreen.store.keys import unseal
+from prescreen.store.outcomes import Known, read_outcomes
 from prescreen.store.tables import Draft, Patient, Review, Visit
 from prescreen.store.visits import LEVELS
 
@@ -75,9 +76,12 @@ def _read_batch(act: Act, rows: Sequence[Found]) -> Iterator[Contact]:
     drafts = {row.id: row for row in act.session.execute(select(*_DRAFT).where(Draft.id.in_(wanted)))}
     first = select(Draft.visit_id, func.min(Draft.at)).where(Draft.visit_id.in_(visits)).group_by(Draft.visit_id)
     drafted = {visit: at for visit, at in act.session.execute(first)}
+    became = read_outcomes(act, visits)
     for row in rows:
         review, draft = reviews.get(row.id), drafts.get(shown[row.id] or "")
-        yield _make_contact(row, review, draft, drafted.get(row.id), _open(act, row, review, draft))
+        made = _make_contact(row, review, draft, drafted.get(row.id), _open(act, row, review, draft))
+        known = became.get(row.id, Known(followed=False, later=None))
+        yield made if review is None else made.model_copy(update=known._asdict())
 
 
 def _open(act: Act, visit: Found, review: Found | None, draft: Found | None) -> _Told:

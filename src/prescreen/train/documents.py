@@ -91,6 +91,11 @@ def _select(recipe: Any, path: Path) -> list[dict[str, Any]]:
     return [row for row in rows if not recipe.tasks or row.get("task") in recipe.tasks]
 
 
+def answer_document(row: dict[str, Any], tokenizer: Tokenizer) -> Document:
+    """The single answer of a row that says whether it is wanted; only the answer is scored."""
+    return turn_documents([*row["messages"], *row["completion"]], tokenizer)[-1]
+
+
 def pair_documents(row: dict[str, Any], tokenizer: Tokenizer) -> list[Document]:
     """Chosen and rejected of a preference row, each with its prompt; only the answers are scored."""
     return [turn_documents([*row["messages"], *row[side]], tokenizer)[-1] for side in ("chosen", "rejected")]

@@ -68,6 +68,29 @@ def dpo(beta: float, reference: Tensor) -> Callable[[nn.Module, Batch], Tensor]:
     return objective
 
 
+def kto_answers(beta: float, reference: Tensor, wanted: Tensor) -> Callable[[nn.Module, Batch], Tensor]:
+    """Ethayarajh et al. 2024 over single answers, wanted or not; the reference point is the row's mean gain.
+
+    `reference` [answers, 1]. Both sides weigh as much in sum, however many answers each has.
+    """
+    share = wanted.float().mean().clamp(min=1e-6, max=1 - 1e-6)
+    signed = torch.where(wanted, 0.5 / share, -0.5 / (1 - share))
+
+    def objective(model: nn.Module, batch: Batch) -> Tensor:
+        policy = document_logprobs(model, batch)
+        units = batch["units"]
+        gains = policy - reference.to(policy.device)[units, 0]
+        return judge_answers(gains, signed.to(policy.device)[units], beta)
+
+    return objective
+
+
+def judge_answers(gains: Tensor, signed: Tensor, beta: float) -> Tensor:
+    """The summed loss of answers by their gains; the sign of a weight says whether an answer is wanted."""
+    point = gains.detach().mean().clamp(min=0)
+    return (signed.abs() * (1 - torch.sigmoid(beta * signed.sign() * (gains - point)))).sum()
+
+
 def kto(beta: float, reference: Tensor) -> Callable[[nn.Module, Batch], Tensor]:
     """Ethayarajh et al. 2024 with the reference point of the step's own pairs.
 

@@ -1,8 +1,11 @@
-"""Preference stage: DPO (or KTO) over packed pairs, against reference log-probs cached before the first step."""
+"""Preference stage: DPO over packed pairs, or KTO over pairs or single answers, against cached reference log-probs.
+
+KTO takes `kto.jsonl` where the data run has one: answers that are wanted or not, without a twin.
+"""
 
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
@@ -30,6 +33,18 @@ class PreferenceRecipe(TuningRecipe):
         return self
 
 
+class Material(NamedTuple):
+    """Units to learn from; `wanted` says of each single answer whether it is, None where units are pairs."""
+
+    units: list[list[Any]]
+    wanted: list[bool] | None
+
+    @property
+    def each(self) -> int:
+        """Scored answers a unit has."""
+        return 2 if self.wanted is None else 1
+
+
 def main(recipe: PreferenceRecipe, run: Run) -> None:
     """Train and save; metrics hold the loss before (0.6931 for DPO) and after, and preference accuracy."""
     from prescreen.train import start
@@ -38,17 +53,19 @@ def main(recipe: PreferenceRecipe, run: Run) -> None:
 
     data = run.inputs["data"].folder
     begun = start.begin(recipe, run)
-    train = read_pairs(recipe, data / "train" / "preference.jsonl", begun.tokenizer)
-    valid = read_pairs(recipe, data / "valid" / "preference.jsonl", begun.tokenizer)
-    if not train:
-        raise GuardError(f"{data}/train/preference.jsonl: no pair to train on")
+    train = read_material(recipe, data / "train", begun.tokenizer)
+    valid = read_material(recipe, data / "valid", begun.tokenizer)
+    if not train.units:
+        raise GuardError(f"{data}/train: no pair or answer to train on")
+    if train.wanted is not None and len(set(train.wanted)) < 2:
+        raise GuardError(f"{data}/train/kto.jsonl: all answers are of one kind; KTO needs wanted and unwanted ones")
     reference = reference_logprobs(begun.model, train, run.folder / "reference.json", recipe)
     held_reference = reference_logprobs(begun.model, valid, run.folder / "reference-valid.json", recipe)
     metrics = fit(
         begun.model,
-        train,
-        valid,
-        _objective(recipe, reference, held_reference, len(train)),
+        train.units,
+        valid.units,
+        _objective(recipe, (train, reference), (valid, held_reference)),
         count_pairs,
         recipe.optimisation,
         run,
@@ -58,8 +75,31 @@ def main(recipe: PreferenceRecipe, run: Run) -> None:
     if ranks.is_first():
         run.finish(
             [*outputs, run.folder / "log.jsonl"],
-            {**metrics, "num_pairs": len(train), "num_valid_pairs": len(valid), "preferred_valid": accuracy},
+            {
+                **metrics,
+                "num_pairs": len(train.units),
+                "num_valid_pairs": len(valid.units),
+                "preferred_valid": accuracy,
+            },
         )
+
+
+def read_material(recipe: PreferenceRecipe, part: Path, tokenizer: Any) -> Material:
+    """Pairs, or for KTO the single answers where the data run has them."""
+    answers = part / "kto.jsonl"
+    if recipe.objective == "kto" and answers.exists():
+        return read_answers(recipe, answers, tokenizer)
+    return Material(read_pairs(recipe, part / "preference.jsonl", tokenizer), None)
+
+
+def read_answers(recipe: PreferenceRecipe, path: Path, tokenizer: Any) -> Material:
+    """Every single answer that fits."""
+    from prescreen.train.documents import answer_document
+
+    rows = list(read_jsonl(path))[: recipe.max_rows or None]
+    documents = [(answer_document(row, tokenizer), bool(row["label"])) for row in rows]
+    kept = [(document, wanted) for document, wanted in documents if len(document.ids) <= recipe.max_length]
+    return Material([[document] for document, _ in kept], [wanted for _, wanted in kept])
 
 
 def read_pairs(recipe: PreferenceRecipe, path: Path, tokenizer: Any) -> list[list[Any]]:
@@ -72,8 +112,8 @@ def read_pairs(recipe: PreferenceRecipe, path: Path, tokenizer: Any) -> list[lis
     return [share_trunks(pair) for pair in pairs if max(len(d.ids) for d in pair) <= recipe.max_length]
 
 
-def reference_logprobs(model: Any, pairs: list[list[Any]], cache: Path, recipe: PreferenceRecipe) -> Any:
-    """Log-probs of the starting model, [pairs, 2]; kept in the run folder so that a resumed run reuses them."""
+def reference_logprobs(model: Any, material: Material, cache: Path, recipe: PreferenceRecipe) -> Any:
+    """Log-probs of the starting model, [units, 2 or 1]; kept in the run folder for a resumed run."""
     import json
 
     import torch
@@ -84,14 +124,14 @@ def reference_logprobs(model: Any, pairs: list[list[Any]], cache: Path, recipe: 
     if kept is not None:
         return torch.tensor(kept)
     with nullcontext() if recipe.reference == "parent" else model.disable_adapter():
-        scores = pair_logprobs(model, pairs, recipe.optimisation.tokens_per_row)
+        scores = pair_logprobs(model, material.units, recipe.optimisation.tokens_per_row, material.each)
     if ranks.is_first():
         write_json(cache, scores.tolist())
     return scores
 
 
-def pair_logprobs(model: Any, pairs: list[list[Any]], budget: int) -> Any:
-    """Log-probs of chosen and rejected under the model as it stands, [pairs, 2] on the CPU."""
+def pair_logprobs(model: Any, pairs: list[list[Any]], budget: int, each: int = 2) -> Any:
+    """Log-probs of chosen and rejected, or of single answers, under the model as it stands, on the CPU."""
     import torch
 
     from prescreen.train.division import own_rows
@@ -99,30 +139,40 @@ def pair_logprobs(model: Any, pairs: list[list[Any]], budget: int) -> Any:
     from prescreen.train.packing import PackedRows
 
     rows = PackedRows(pairs, budget, 1, 0)
-    scores = torch.zeros(len(pairs), 2)
+    scores = torch.zeros(len(pairs), each)
     device = next(model.parameters()).device
     model.eval()
     with torch.no_grad():
         for row in own_rows(rows):
             batch = {k: v.to(device) for k, v in row.items()}
-            scores[batch["units"].cpu()] = document_logprobs(model, batch).reshape(-1, 2).cpu()
+            scores[batch["units"].cpu()] = document_logprobs(model, batch).reshape(-1, each).cpu()
     return ranks.add_up(scores.to(device)).cpu()
 
 
-def _objective(recipe: PreferenceRecipe, reference: Any, held: Any, num_train: int) -> Any:
+def _objective(recipe: PreferenceRecipe, train: tuple[Material, Any], valid: tuple[Material, Any]) -> Any:
     """The loss; validation rows are told from training rows by whether gradients are on."""
     import torch
 
     from prescreen.train import objectives
 
-    make = {"dpo": objectives.dpo, "kto": objectives.kto}[recipe.objective]
-    training, validation = make(recipe.beta, reference), make(recipe.beta, held)
+    def make(material: Material, reference: Any) -> Any:
+        if material.wanted is not None:
+            return objectives.kto_answers(recipe.beta, reference, torch.tensor(material.wanted, dtype=torch.bool))
+        return {"dpo": objectives.dpo, "kto": objectives.kto}[recipe.objective](recipe.beta, reference)
+
+    training, validation = make(*train), make(*valid)
     return lambda model, batch: (training if torch.is_grad_enabled() else validation)(model, batch)
 
 
-def preference_accuracy(model: Any, pairs: list[list[Any]], reference: Any, recipe: PreferenceRecipe) -> Any:
-    """Held-out pairs whose chosen answer gained more than its rejected twin: {right, of}."""
-    if not pairs:
+def preference_accuracy(model: Any, material: Material, reference: Any, recipe: PreferenceRecipe) -> Any:
+    """Held-out pairs whose chosen answer gained more than its twin, or answers that moved the right way."""
+    import torch
+
+    if not material.units:
         return {"right": 0, "of": 0}
-    gains = pair_logprobs(model, pairs, recipe.optimisation.tokens_per_row) - reference
-    return {"right": int((gains[:, 0] > gains[:, 1]).sum()), "of": len(pairs)}
+    gains = pair_logprobs(model, material.units, recipe.optimisation.tokens_per_row, material.each) - reference
+    if material.wanted is None:
+        right = gains[:, 0] > gains[:, 1]
+    else:
+        right = (gains[:, 0] > 0) == torch.tensor(material.wanted)
+    return {"right": int(right.sum()), "of": len(material.units)}

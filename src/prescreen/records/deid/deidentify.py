@@ -6,7 +6,7 @@ measurements, doses, years, lone weekdays, countries and languages. Knows no fil
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple, cast
 
 from prescreen.clinic.acuity import load_scales
@@ -27,6 +27,7 @@ from prescreen.records.record import Outcome, Record, Reject
 OLDEST: Final = 90.0  # every age over 89 becomes this one
 MODES: Final[tuple[Mode, ...]] = ("safe_harbor", "limited")
 SAID: Final = ("acuity", "disposition", "diagnosis")  # of the outcome; its scale is a name from clinic/acuity.yaml
+Sift = Callable[[str, str, list[Span]], list[Span]]
 LISTS: Final = ("conditions", "medications", "allergies")
 
 
@@ -92,8 +93,12 @@ def deidentify(
     *,
     detectors: Sequence[Detector] | None = None,
     licence: str = "private",
+    sift: Sift = lambda place, text, spans: spans,
 ) -> Deidentified | Reject:
-    """The record as a case without identifiers; `secret` is the patient's own, random and kept apart."""
+    """The record as a case without identifiers; `secret` is the patient's own, random and kept apart.
+
+    `sift` has the last word on what identifies in a text, where the caller knows more of it than a finder can.
+    """
     if mode not in MODES:
         raise ValueError(f"mode is {' or '.join(MODES)}")
     source = record.source
@@ -102,6 +107,7 @@ def deidentify(
     try:
         detectors = default_detectors() if detectors is None else detectors
         spans = find_spans(record, detectors)
+        spans = {place: sift(place, text, spans[place]) for place, text in list_texts(record).items()}
         new = {place: surrogates.replace(text, spans[place]) for place, text in list_texts(record).items()}
         left = Counter(kind for replaced in new.values() for kind in scan(replaced, record.identifiers))
     except Exception as error:  # whatever a detector raises: the row must not leave unsearched, nor be quoted

@@ -1,0 +1,189 @@
+"""Rows out of signatures: agreeing is no preference, and a level changed alone argues for nobody."""
+
+import json
+import random
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monitor.corrections import draw_cases, make_reviewed, relevel, settle
+from prescreen.clinic.acuity import Acuity
+from prescreen.clinic.edits import is_clinical
+from prescreen.clinic.report import Draft
+from prescreen.data.records import Pair
+from prescreen.monitor.feedback.frames import argues_for_itself, frame_pair
+from prescreen.monitor.feedback.raters import find_looked
+from prescreen.monitor.feedback.reviewed import Reviewed
+from prescreen.monitor.feedback.rows import (
+    balance_lengths,
+    make_answers,
+    make_case,
+    make_pair,
+    make_rows,
+    measure_ratio,
+)
+from prescreen.monitor.feedback.settings import Limits
+from prescreen.monitor.feedback.told_apart import measure_area, measure_copied
+from prescreen.monitor.feedback.writing import find_uneven
+
+COUNT = 48
+BATCH = [make_reviewed(case, rules, n, random.Random(n)) for n, (case, rules) in enumerate(draw_cases(5, COUNT))]
+LEVELS = st.sampled_from(list(Acuity))
+
+
+def answer(side) -> Draft:
+    return Draft.model_validate_json(side[0]["content"])
+
+
+def unchanged(one: Reviewed, **changes: object) -> Reviewed:
+    assert one.draft is not None
+    return settle(replace(one, final=one.draft, **changes))
+
+
+def test_a_pair_is_made_only_of_a_clinical_edit() -> None:
+    for one in BATCH:
+        assert (make_pair(one) is not None) == is_clinical(one.kinds)
+        assert make_pair(unchanged(one)) is None
+        assert make_pair(replace(one, draft=None)) is None
+    worded = replace(BATCH[0], kinds=frozenset({"wording_only"}))
+    assert make_pair(worded) is None
+
+
+@given(st.integers(0, COUNT - 1), LEVELS)
+def test_neither_side_of_a_level_change_argues_for_the_other(number: int, level: Acuity) -> None:
+    one = relevel(unchanged(BATCH[number]), level)
+    assert one.draft is not None
+    sides = frame_pair(one.draft, one.final)
+    assert sides.framed == (level != one.draft.acuity)
+    if not sides.framed:
+        assert (sides.chosen, sides.rejected) == (one.final, one.draft)
+        return
+    assert sides.chosen.acuity == level and sides.rejected.acuity == one.draft.acuity
+    assert sides.chosen.rationale.startswith(level.value.capitalize())
+    assert one.draft.rationale not in (sides.chosen.rationale, sides.rejected.rationale)
+    swapped = sides.rejected.rationale.replace(one.draft.acuity.value.capitalize(), level.value.capitalize(), 1)
+    assert swapped == sides.chosen.rationale  # one template, on both sides
+    assert sides.chosen.next_steps == sides.rejected.next_steps
+    assert not [step for step in sides.chosen.next_steps if "today" in step or "emergency" in step.lower()]
+
+
+def test_what_a_nurse_wrote_for_her_level_is_kept() -> None:
+    draft = BATCH[0].draft
+    assert draft is not None
+    level = Acuity.LOW if draft.acuity is not Acuity.LOW else Acuity.HIGH
+    told = {"acuity": level, "rationale": "Known for years and seen last week.", "next_steps": ["Phone on Friday"]}
+    final = draft.model_copy(update=told)
+    sides = frame_pair(draft, final)
+    assert sides.chosen == final and sides.rejected == draft
+    assert argues_for_itself(draft, final)
+
+
+def test_a_level_changed_alone_is_learned_as_a_level_only() -> None:
+    one = next(one for one in BATCH if one.kinds == {"level_raised"})
+    (row,) = make_rows(one, set())
+    assert row.task == "priority"
+    assert row.messages[-1]["content"] == one.level.value
+
+
+def test_agreement_is_learned_only_from_who_looks() -> None:
+    agreed = unchanged(BATCH[0])
+    assert make_rows(agreed, set()) == [] and make_answers(agreed, set()) == []
+    (row,) = make_rows(agreed, {agreed.code})
+    assert row.task == "report" and json.loads(row.messages[-1]["content"])["acuity"] == agreed.level.value
+    (one,) = make_answers(agreed, {agreed.code})
+    assert one.label is True
+
+
+def test_single_answers_of_a_correction_are_both_sides_of_its_pair() -> None:
+    one = next(one for one in BATCH if is_clinical(one.kinds))
+    pair = make_pair(one)
+    bad, good = make_answers(one, set())
+    assert pair is not None and (bad.label, good.label) == (False, True)
+    assert bad.completion == pair.rejected and good.completion == pair.chosen
+
+
+def test_a_held_out_case_has_the_signed_level_and_no_other() -> None:
+    case = make_case(BATCH[3])
+    assert case.label is not None
+    assert case.label.acuity == BATCH[3].level and case.label.accepted == (BATCH[3].level,)
+
+
+def make_pairs() -> list[Pair]:
+    batch = list(BATCH)
+    for number, one in enumerate(BATCH):
+        level = Acuity.LOW if number % 2 else Acuity.HIGH
+        batch.append(replace(relevel(unchanged(one), level), patient=f"other-{number}"))
+    return [pair for one in batch if (pair := make_pair(one)) is not None]
+
+
+def test_chosen_cannot_be_told_from_rejected_by_words_or_length() -> None:
+    pairs = make_pairs()
+    area = measure_area(pairs)
+    assert area.pairs >= 40 and area.value is not None and area.low is not None
+    assert area.low < 0.6, area
+    assert 0.9 <= measure_ratio(pairs) <= 1.1
+    assert 0.8 < (measure_copied(pairs) or 0) <= 1
+
+
+def test_a_template_on_one_side_is_seen() -> None:
+    def mark(pair: Pair) -> Pair:
+        told = answer(pair.chosen)
+        told = told.model_copy(update={"rationale": f"Nurse's own view. {told.rationale}"})
+        return replace(pair, chosen=({**pair.chosen[0], "content": told.model_dump_json()},))
+
+    area = measure_area([mark(pair) for pair in make_pairs()])
+    assert area.low is not None and area.low > 0.9
+
+
+def test_too_few_pairs_have_no_area() -> None:
+    assert measure_area(make_pairs()[:5]).value is None
+
+
+@given(st.lists(st.tuples(st.integers(1, 400), st.integers(1, 400)), max_size=40))
+def test_lengths_are_balanced_by_leaving_out(lengths: list[tuple[int, int]]) -> None:
+    base = make_pair(next(one for one in BATCH if is_clinical(one.kinds)))
+    assert base is not None
+    pairs = [
+        replace(base, id=f"{n}", chosen=({"role": "assistant", "content": "x" * a},),
+                rejected=({"role": "assistant", "content": "x" * b},))
+        for n, (a, b) in enumerate(lengths)
+    ]  # fmt: skip
+    balanced = balance_lengths(pairs)
+    assert 0.9 <= balanced.ratio <= 1.1
+    assert len(balanced.pairs) + len(balanced.dropped) == len(pairs)
+    if 0.9 <= measure_ratio(pairs) <= 1.1:
+        assert balanced.dropped == []
+
+
+def test_where_length_would_be_learned_the_batch_is_stopped() -> None:
+    base = make_pair(next(one for one in BATCH if is_clinical(one.kinds)))
+    assert base is not None
+    longer = ({**base.chosen[0], "content": base.chosen[0]["content"] * 2},)
+    pairs = [replace(base, id=f"{n}", chosen=longer) for n in range(30)]
+    (stop,) = find_uneven(balance_lengths(pairs), 60)
+    assert (stop.name, stop.count) == ("uneven", 30)
+    assert find_uneven(balance_lengths([*pairs[:3], *make_pairs()]), 60) == []
+
+
+def test_who_looks_is_known_by_time_and_own_choices() -> None:
+    limits = Limits()
+    slow = [unchanged(one, signer="a", seconds=40, blind=None) for one in BATCH[:12]]
+    fast = [unchanged(one, signer="b", seconds=2, blind=None) for one in BATCH[12:24]]
+    few = [unchanged(one, signer="c", seconds=40, blind=None) for one in BATCH[24:26]]
+    agreed = [unchanged(one, signer="c", seconds=2, blind=one.draft.acuity) for one in BATCH[26:28] if one.draft]
+    looked = find_looked([*slow, *fast, *few, *agreed], limits)
+    assert looked == {one.code for one in (*slow, *agreed)}
+
+
+@pytest.mark.parametrize(("kept", "looks"), [(0, False), (5, True)])
+def test_who_gives_up_own_choices_does_not_look(kept: int, looks: bool) -> None:
+    batch = []
+    for number, one in enumerate(BATCH[:12]):
+        assert one.draft is not None
+        other = Acuity.LOW if one.draft.acuity is not Acuity.LOW else Acuity.HIGH
+        own = unchanged(one, signer="a", seconds=40, blind=other if number < 6 else None)
+        batch.append(replace(relevel(own, other), blind=other, seconds=40) if number < kept else own)
+    found = find_looked(batch, Limits())
+    assert (batch[-1].code in found) == looks
