@@ -1,7 +1,7 @@
 """Signatures that stand, of patients who let their visits train the next version: read, in order, and noted.
 
-A signature that was taken back, corrected since, can still be undone or is of a visit opened again is not read; nor is
-anything of a patient whose key was destroyed, or of a visit that became a test case. Knows no training.
+A signature that was taken back, corrected since, can still be undone or is of a visit opened again is not read; nor
+is anything of a patient whose key was destroyed, or of a visit that became a test case. Knows no training.
 """
 
 import datetime
