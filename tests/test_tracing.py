@@ -43,8 +43,8 @@ def clinic(tmp_path_factory):
     (model.folder / "adapter.txt").write_text("weights")
     model.finish([model.folder / "adapter.txt"], {})
     release = {"candidate": "sft", "model": str(model.folder.resolve()), "weights": "ab" * 32, "gate": "",
-               "verdict": "", "serves": "sft", "expires": "2030-01-01",
-               "promoted": "2026-11-26T00:00:00Z"}  # fmt: skip
+               "verdict": "", "serves": "sft",
+               "expires": "2030-01-01", "promoted": "2026-11-26T00:00:00Z"}  # fmt: skip
     (folder / "releases").mkdir()
     write_json(folder / "releases/current.json", release)
     return folder
