@@ -1,6 +1,7 @@
 """kill -9 at a clinic at work: service, database and FHIR server, alone and in every combination, at drawn moments.
 
 PYTHONPATH=src:tests python benchmarks/clinic_faults.py [--visits 500] [--seed 1] [--only sqlite+fhir:app]
+    [--crowd 5] [--nurses 2] [--rest 0.5 5]
 
 Scripted patients and nurses work over HTTP at the real service, killed over and over until the last is signed.
 Then everything they were told is looked for: in the store, in the record, in the drop folder. `lost`, `doubled` and
@@ -38,7 +39,7 @@ def list_rows(only: str) -> list[tuple[str, tuple[str, ...]]]:
     return [row for row in rows if only in f"{row[0]}:{'+'.join(row[1])}"]
 
 
-def run_row(setup: str, kill: tuple[str, ...], visits: int, seed: int, crowd: int) -> dict[str, Any]:
+def run_row(setup: str, kill: tuple[str, ...], seed: int, told: argparse.Namespace) -> dict[str, Any]:
     """One day of one combination."""
     database, record = setup.split("+")
     begun = time.monotonic()
@@ -47,7 +48,7 @@ def run_row(setup: str, kill: tuple[str, ...], visits: int, seed: int, crowd: in
         clinic = Clinic(Path(name) / "clinic", database, record, seed=seed)  # type: ignore[arg-type]
         try:
             clinic.open()
-            ledger, kills = clinic.work(visits, kill, crowd=crowd)
+            ledger, kills = clinic.work(told.visits, kill, tuple(told.rest), crowd=told.crowd, nurses=told.nurses)
             again = clinic.settle(ledger)
             found = clinic.reckon(ledger)
         finally:
@@ -55,7 +56,7 @@ def run_row(setup: str, kill: tuple[str, ...], visits: int, seed: int, crowd: in
     return {
         "setup": setup,
         "killed": "+".join(kill),
-        "visits": visits,
+        "visits": told.visits,
         "kills": kills,
         "acknowledged": ledger.acknowledged,
         "answers": found.counts["answers"],
@@ -80,18 +81,21 @@ def main() -> None:
     parser.add_argument("--visits", type=int, default=500)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--crowd", type=int, default=5, help="patients at once")
+    parser.add_argument("--nurses", type=int, choices=range(1, 7), default=2)
+    parser.add_argument("--rest", type=float, nargs=2, default=(0.5, 5.0), help="seconds between two kills")
     parser.add_argument("--name", default="clinic-faults", help="of the results file")
     parser.add_argument("--only", default="", help="rows whose SETUP:KILLED holds this")
     told = parser.parse_args()
     rows = []
     print(" | ".join(HEAD), flush=True)
     for number, (setup, kill) in enumerate(list_rows(told.only)):
-        row = run_row(setup, kill, told.visits, told.seed + number, told.crowd)
+        row = run_row(setup, kill, told.seed + number, told)
         rows.append(row)
         print(" | ".join(str(row[name]) for name in HEAD), flush=True)
         for fault in row["faults"]:
             print(f"    {fault}", flush=True)
-        write_record(told.name, ("fastapi", "uvicorn", "sqlalchemy", "psycopg"), seed=told.seed, rows=rows)
+        setting = {"seed": told.seed, "rest_s": told.rest, "crowd": told.crowd, "nurses": told.nurses}
+        write_record(told.name, ("fastapi", "uvicorn", "sqlalchemy", "psycopg"), **setting, rows=rows)
     visits, kills = (sum(row[name] for row in rows) for name in ("visits", "kills"))
     print(f"written to {RESULTS.name}/; {visits} visits, {kills} kills")
 

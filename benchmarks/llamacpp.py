@@ -43,12 +43,44 @@ def convert(model: str, converter: Path, folder: Path) -> Path:
     from prescreen.model.weights import load_model, save_model
 
     loaded = load_model(model, torch.float32)
-    save_model(loaded.model, loaded.tokenizer, folder / "model")  # type: ignore[arg-type]
+    save_model(*widen(loaded.model, loaded.tokenizer), folder / "model")
     target = folder / "model.gguf"
     command = [sys.executable, "-c", CONVERT, str(converter), str(folder / "model"), "--outfile", str(target)]
     subprocess.run([*command, "--outtype", "f32"], check=True, stdout=subprocess.DEVNULL)
     (folder / TEMPLATE).write_text(write_template(), encoding="utf-8")
     return target
+
+
+def widen(model: Any, tokenizer: Any) -> tuple[Any, Any]:
+    """A trimmed model over the vocabulary llama.cpp needs.
+
+    It merges and looks no word up whole, so every piece formed on the way to a kept token must be there. Such a
+    piece reads as the mean of its parts and is as unlikely as padding.
+    """
+    import torch
+
+    from prescreen.model import tokenizer as words
+    from prescreen.model.tokenizer import merge_word, spell_bytes
+
+    ranks, old = words.read_ranks(), tokenizer.get_vocab()
+    kept = {token: rank for token, rank in ranks.items() if spell_bytes(token) in old}
+    formed = {piece for token in kept for piece in merge_word(token, ranks)[1]}
+    wide = words.build_tokenizer({ranks[token] for token in {*kept, *formed}})
+    parts = {wide.token_to_id(name): [old[name]] for name in words.SPECIALS}
+    for token in {*kept, *formed}:
+        pieces = [token] if token in kept else merge_word(token, kept)[0]
+        parts[wide.token_to_id(spell_bytes(token))] = [old[spell_bytes(piece)] for piece in pieces]
+    into, out = model.get_input_embeddings().weight.data, model.get_output_embeddings().weight.data
+    model.resize_token_embeddings(len(parts), mean_resizing=False)
+    rows = [parts[number] for number in range(len(parts))]
+    model.get_input_embeddings().weight.data = torch.stack([into[row].mean(0) for row in rows])
+    likely = [row[0] if len(row) == 1 else old[words.PAD] for row in rows]
+    model.get_output_embeddings().weight.data = out[likely].clone()
+    model.config.pad_token_id, model.config.eos_token_id = (
+        wide.token_to_id(words.PAD),
+        wide.token_to_id(words.RETURN),
+    )
+    return model, wide
 
 
 def write_template() -> str:
@@ -91,9 +123,11 @@ def serve(server: Path, gguf: Path, threads: int) -> "tuple[subprocess.Popen[byt
             except httpx2.HTTPError:
                 pass
             time.sleep(0.1)
-        raise SystemExit(f"the server ended with {process.returncode}; start it by hand to see why")
+        return ""
 
     url = run_within(wait, 120)
+    if url == "":
+        raise SystemExit(f"the server ended with {process.returncode}; start it by hand to see why")
     if url is None:
         process.kill()
         raise SystemExit("the server was not ready within two minutes")

@@ -24,7 +24,7 @@ SUMS = "SHA256SUMS"
 TORCH_INDEX = "https://download.pytorch.org/whl/cpu"
 EPOCH = "315532800"  # 1980-01-01, the oldest day a zip can hold: the same source gives the same wheel
 SOURCES = ["pyproject.toml", "README.md", "LICENSE", "src"]
-DOCS = ["commands.md", "deployment.md", "hardening.md", "record-system.md", "service.md"]
+DOCS = ["alerts.md", "commands.md", "deployment.md", "hardening.md", "record-system.md", "service.md"]
 
 
 def sum_file(path: Path) -> str:

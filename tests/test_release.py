@@ -158,3 +158,30 @@ def test_a_plain_folder_of_weights_is_held_to_its_bytes(tmp_path):
     (model / "model.safetensors").write_text("others")
     with pytest.raises(RunError, match="not those the gate judged"):
         open_release(tmp_path / "releases", STAGES)
+
+
+def test_an_adapter_is_held_to_the_base_it_sits_on(tmp_path):
+    """The base lies outside the run: no manifest of the lineage knows its bytes."""
+    base, runs = tmp_path / "base", tmp_path / "runs"
+    base.mkdir()
+    (base / "config.json").write_text("{}")
+    (base / "model.safetensors").write_text("base")
+    data = finish(runs / "01-data", DataRecipe(stage="data"), {}, {"rows.jsonl": "{}\n"})
+    (runs / "03-dpo" / "adapter").mkdir(parents=True)
+    recipe = DataRecipe(stage="dpo", inputs={"data": "01-data"})
+    dpo = Run(runs / "03-dpo", recipe, {"data": data})
+    dpo.start()
+    (dpo.folder / "adapter" / "adapter_config.json").write_text("{}")
+    write_json(dpo.folder / "base.json", {"base": str(base)})
+    dpo.finish([dpo.folder / "adapter", dpo.folder / "base.json"], {})
+    inputs = {"data": "01-data", "dpo": "03-dpo"}
+    judged_by = EvalsRecipe(stage="evals", label="plumbing", suites=("template",), inputs=inputs)
+    evals = finish(runs / "04-evals", judged_by, {"data": data, "dpo": dpo}, {"metrics.json": "{}"})
+    told = {
+        "verdict": "promote", "candidate": "dpo", "reasons": [], "serves": "demonstration only",
+        "weights": hash_run_weights(dpo), "expires": TODAY.isoformat(),
+    }  # fmt: skip
+    assert promote(decided(runs, evals, told), tmp_path / "releases", STAGES).base
+    (base / "model.safetensors").write_text("another")
+    with pytest.raises(RunError, match="sits on is not the one of the promotion"):
+        open_release(tmp_path / "releases", STAGES)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from prescreen import judging, keeping, serving, storing
+from prescreen import judging, keeping, releasing, reporting, serving, storing, watching
 from prescreen.errors import PrescreenError
 
 if TYPE_CHECKING:
@@ -43,14 +43,13 @@ ENVIRONMENT = {
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 RunsFolder = Annotated[Path, typer.Option("--runs", help="Where runs are kept.")]
 ReleasesFolder = Annotated[Path, typer.Option("--releases", help="Where releases are kept.")]
-Overrides = Annotated[
-    list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings to change, e.g. sft.seed=1.")
-]
+Overrides = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings, e.g. sft.seed=1.")]
 
 
 @app.callback()
-def describe() -> None:
+def describe(context: typer.Context) -> None:
     """Tune, evaluate and gate a clinic's own triage assistant, on its own hardware."""
+    context.obj = STAGES
 
 
 @app.command()
@@ -168,27 +167,6 @@ def draft(
 
 
 @app.command()
-def promote(
-    gate: Annotated[Path, typer.Argument(metavar="GATE_RUN", help="A finished gate run, e.g. runs/tiny/08-gate.")],
-    releases: ReleasesFolder = Path("releases"),
-    by: Annotated[str, typer.Option(help="Who signs for it.")] = "",
-) -> None:
-    """Let the gate's candidate serve, but only with a passing, unexpired verdict on exactly the weights on disk."""
-    from prescreen.release import promote as make_release
-
-    made = make_release(gate, releases, STAGES, by)
-    print(f"{made.candidate} may serve until {made.expires} ({made.serves}): {releases / 'current.json'}")
-
-
-@app.command()
-def release(releases: ReleasesFolder = Path("releases")) -> None:
-    """Show the model that may serve now, after looking at verdict, day and weights again."""
-    from prescreen.release import open_release
-
-    print(open_release(releases, STAGES).model_dump_json(indent=2))
-
-
-@app.command()
 def serve(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A folder with a serve.yaml.")],
     host: Annotated[str, typer.Option(help="Where to listen; beyond this machine behind TLS.")] = "127.0.0.1",
@@ -205,11 +183,18 @@ def serve(
 app.command("eval")(judging.evaluate)
 app.command()(judging.plan)
 app.command()(judging.dossier)
+app.command()(releasing.promote)
+app.command()(releasing.update)
+app.add_typer(releasing.release, name="release")
+app.command()(watching.simulate)
+app.command()(watching.sheet)
 app.add_typer(judging.bank, name="bank")
 app.add_typer(keeping.records, name="records")
 app.add_typer(storing.store, name="store")
 app.add_typer(serving.user, name="user")
 app.add_typer(serving.audit, name="audit")
+app.add_typer(watching.outcomes, name="outcomes")
+app.add_typer(reporting.incident, name="incident")
 
 
 @app.command()

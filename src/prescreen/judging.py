@@ -127,10 +127,11 @@ def dossier(
     out: Annotated[Path | None, typer.Option(help="Where it is written; RUNS_FOLDER/dossier.html without.")] = None,
     review: Annotated[Path | None, typer.Option(help="The review `bank read --out` wrote.")] = None,
     book: Annotated[Path | None, typer.Option(help="A folder with your own hazards.yaml and the rest.")] = None,
+    incidents: Annotated[Path | None, typer.Option(help="The file `incident export` wrote, to be counted.")] = None,
 ) -> None:
     """Write the dossier for a compliance officer: cards, hazards, safety case, checklists, linked to the runs."""
     from prescreen.dossier.page import write_dossier
     from prescreen.dossier.records import FOLDER
 
-    archive = write_dossier(runs, out, review=review, book=book or FOLDER)
+    archive = write_dossier(runs, out, review=review, book=book or FOLDER, incidents=incidents)
     print(f"the dossier is {archive.out}; print it from a browser (A4, landscape)")

@@ -7,24 +7,29 @@ lapsed verdict or a changed byte stops it. Earlier releases stay beside the curr
 
 import datetime
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from prescreen.config import Strict
-from prescreen.errors import RunError
+from prescreen.config import Strict, digest
+from prescreen.errors import RunError, WeightsError
 from prescreen.evals.drafting import hash_run_weights, hash_weights
 from prescreen.evals.suite import find_models
-from prescreen.model.files import TWIN
+from prescreen.model.files import TWIN, base_of, locate_model
 from prescreen.pipeline import Stages, open_run
-from prescreen.run import MANIFEST, Run, hash_file, write_json
+from prescreen.run import MANIFEST, Run, hash_external, hash_file, write_json
 
 CURRENT = "current.json"
+KEPT = re.compile(r"\d{8}T\d{6}Z\.json")  # a release under the time of its promotion
 
 
 class Release(Strict):
-    """Folders are absolute; `weights` is the hash the gate's evaluation was of, `verdict` that of its manifest."""
+    """Folders are absolute; `weights` is the hash the gate's evaluation was of, `verdict` that of its manifest.
+
+    `base` is the hash of what an adapter sits on, empty where the weights stand alone.
+    """
 
     candidate: str
     model: str
@@ -35,11 +40,18 @@ class Release(Strict):
     expires: datetime.date
     promoted: datetime.datetime
     by: str = ""
+    base: str = ""
 
 
 def promote(gate: Path, releases: Path, stages: Stages, by: str = "") -> Release:
     """Make the gate's candidate the current release; RunError names every reason why not."""
-    now = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
+    release = read_candidate(gate, stages, datetime.datetime.now(datetime.UTC), by)
+    make_current(release, releases)
+    return release
+
+
+def read_candidate(gate: Path, stages: Stages, now: datetime.datetime, by: str = "") -> Release:
+    """The release a gate's candidate would be; nothing is written. RunError names every reason why not."""
     run = open_run(gate.resolve(), stages)
     if run.recipe.stage != "gate":
         raise RunError(f"{gate}: is a {run.recipe.stage} run; name the gate's, for example runs/tiny/08-gate")
@@ -55,14 +67,38 @@ def promote(gate: Path, releases: Path, stages: Stages, by: str = "") -> Release
         verdict=hash_file(run.folder / MANIFEST),
         serves=told["serves"],
         expires=told["expires"],
-        promoted=now,
+        promoted=now.replace(microsecond=0),
         by=by,
+        base=hash_base(where),
     )
     refuse(release, stages, now.date())
-    releases.mkdir(parents=True, exist_ok=True)
-    for name in (f"{now:%Y%m%dT%H%M%SZ}.json", CURRENT):
-        write_json(releases / name, release.model_dump(mode="json"))
     return release
+
+
+def make_current(release: Release, releases: Path) -> None:
+    """Let a release serve, and keep it under the time of its promotion; the caller has asked `refuse`."""
+    releases.mkdir(parents=True, exist_ok=True)
+    for name in (f"{release.promoted:%Y%m%dT%H%M%SZ}.json", CURRENT):
+        write_json(releases / name, release.model_dump(mode="json"))
+
+
+def key_of(release: Release) -> str:
+    """What an approval is bound to: exactly this candidate, these weights, this verdict of the gate."""
+    return digest({"candidate": release.candidate, "weights": release.weights, "verdict": release.verdict})
+
+
+def read_release(path: Path) -> Release:
+    """A release as it was written; RunError where the file is none."""
+    try:
+        return Release.model_validate_json(path.read_text(encoding="utf-8"))
+    except ValidationError as error:
+        raise RunError(f"{path}: is no release ({error.errors()[0]['msg']}); promote again") from None
+
+
+def list_kept(releases: Path) -> dict[str, Release]:
+    """The current release and every earlier one, by the name of its file."""
+    names = sorted(path.name for path in releases.glob("*.json")) if releases.is_dir() else []
+    return {name: read_release(releases / name) for name in names if name == CURRENT or KEPT.fullmatch(name)}
 
 
 def open_release(releases: Path, stages: Stages, today: datetime.date | None = None) -> Release:
@@ -70,12 +106,18 @@ def open_release(releases: Path, stages: Stages, today: datetime.date | None = N
     path = releases / CURRENT
     if not path.exists():
         raise RunError(f"{releases}: nothing was promoted; `prescreen promote GATE` makes a release")
-    try:
-        release = Release.model_validate_json(path.read_text(encoding="utf-8"))
-    except ValidationError as error:
-        raise RunError(f"{path}: is no release ({error.errors()[0]['msg']}); promote again") from None
+    release = read_release(path)
     refuse(release, stages, today or datetime.datetime.now(datetime.UTC).date())
     return release
+
+
+def hash_base(model: str) -> str:
+    """The hash of the model an adapter sits on; empty where there is no adapter."""
+    try:
+        folder = locate_model(model)
+        return hash_external(base_of(folder)) if (folder / "adapter_config.json").exists() else ""
+    except WeightsError:
+        return ""
 
 
 def refuse(release: Release, stages: Stages, today: datetime.date) -> None:
@@ -110,6 +152,8 @@ def find_reasons(release: Release, stages: Stages, today: datetime.date) -> Iter
 def find_changes(release: Release, judged: str | None, evals: Run) -> Iterator[str]:
     """Whether the weights on disk are those the gate judged: by the bytes, the ancestors' included."""
     model = evals.inputs.get(release.candidate)
+    if release.base and hash_base(release.model) != release.base:
+        yield f"the model that {release.model} sits on is not the one of the promotion"
     if model is None:
         if not judged or release.weights != judged or hash_weights(release.model) != judged:
             yield f"the weights of {release.model} are not those the gate judged"

@@ -112,11 +112,15 @@ def verify(
 ) -> None:
     """Prove that no line was changed, removed, added, moved or cut off; exit code 1 names the first bad one."""
     from prescreen.store.audit import verify as prove
+    from prescreen.store.figures import note_verdict
 
     with open_clinic(data, database, keys) as opened:
         verdict = prove(opened, anchor)
     print(f"{'whole' if verdict.whole else 'NOT WHOLE'}: {verdict.sentence}")
     print(f"checkpoints met: {verdict.checkpoints}; marks of the anchor met: {verdict.anchored}")
+    with open_clinic(data, database, keys) as opened:
+        if not note_verdict(opened, verdict):
+            print("the log took no line about this: see that the database can be written")
     if not verdict.whole:
         raise typer.Exit(1)
 

@@ -12,11 +12,14 @@ from prescreen.clinic.audited import Audit, read_audit
 from prescreen.custody import CUSTODY, Correction, Custody, read_custody
 from prescreen.errors import InputError
 from prescreen.pipeline import Stages, open_run
-from prescreen.release import CURRENT, Release
+from prescreen.release import CURRENT, Release, list_kept
 from prescreen.run import MANIFEST, Run, read_jsonl
 from prescreen.summary import TRAINED
 
 LEARNED_FROM = ("data", "feedback")  # stages whose rows something learns
+
+
+SHORTEST = 12  # digits of a hash that tell weights apart
 
 
 class Step(NamedTuple):
@@ -109,6 +112,16 @@ def find_run(path: Path, stages: Stages) -> Run:
     raise InputError("is no run, no output of one and no release", file=path)
 
 
+def find_served(weights: str, releases: Path, stages: Stages) -> Run | None:
+    """The run of a release by its weights, whole or their first twelve digits, as a signed report names them."""
+    if len(weights) < SHORTEST or set(weights) - set("0123456789abcdef"):
+        return None
+    for release in list_kept(releases).values():
+        if release.weights.startswith(weights) and (Path(release.model) / MANIFEST).is_file():
+            return open_run(Path(release.model), stages)
+    return None
+
+
 def list_runs(runs: Path, stages: Stages) -> list[Run]:
     """Every finished run below a folder."""
     return [open_run(path.parent, stages) for path in sorted(runs.rglob(MANIFEST))]
@@ -165,11 +178,7 @@ def trace_down(start: list[Run], runs: list[Run]) -> list[Run]:
 def list_releases(releases: Path, models: list[Run]) -> list[str]:
     """Releases that serve one of these models."""
     folders = {str(run.folder.resolve()) for run in models}
-    found = []
-    for path in sorted(releases.glob("*.json")) if releases.is_dir() else []:
-        if Release.model_validate_json(path.read_text(encoding="utf-8")).model in folders:
-            found.append(path.name)
-    return found
+    return [name for name, release in list_kept(releases).items() if release.model in folders]
 
 
 def has_learned(run: Run) -> bool:

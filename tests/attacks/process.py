@@ -89,20 +89,25 @@ def refuse_all() -> Iterator[tuple[str, list[Told]]]:
         thread.join(5)
 
 
-@contextmanager
-def running(folder: Path, record: str = "") -> Iterator[Running]:
-    """The service, until the end of the block."""
+def free_port() -> int:
+    """A port nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def running(folder: Path, record: str = "", more: str = "") -> Iterator[Running]:
+    """The service, until the end of the block; `more` are lines of its settings."""
+    port = free_port()
     way = f"[{{kind: fhir, base_url: '{record}'}}]" if record else "[{kind: embedded}]"
     (folder / "serve.yaml").write_text(
         "demo: true\nclinic: {name: Harbour Clinic, emergency_number: '112', languages: [en, es]}\n"
-        f"identity: {{totp_for: []}}\nreview: {{undo_s: 0, blind_share: 0}}\nrecord: {way}\n"
+        f"identity: {{totp_for: []}}\nreview: {{undo_s: 0, blind_share: 0}}\nrecord: {way}\n{more}"
     )
     (folder / "tmp").mkdir()
     told = (folder / "console.txt").open("wb")
-    path = os.pathsep.join([str(ROOT / "src"), str(ROOT / "tests")])
+    path = os.pathsep.join([str(ROOT / "src"), str(ROOT / "tests"), os.environ.get("PYTHONPATH", "")])
     environment = {**os.environ, "PYTHONPATH": path, "TMPDIR": str(folder / "tmp"), "PYTHONUNBUFFERED": "1"}
     command = [
         sys.executable,

@@ -6,6 +6,8 @@ import re
 import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +16,13 @@ import pytest
 
 from attacks.citadel import hidden
 from attacks.faulty import PLANTED
-from attacks.process import Running, refuse_all, running
+from attacks.process import Running, free_port, refuse_all, running
 from prescreen.store.backup import backup
 from prescreen.store.base import Store
 from prescreen.store.extract import export
 from prescreen.store.keys import Keys
 from prescreen.store.migrate import open_store
+from small_web import Asked, Said, serve_web
 
 pytestmark = pytest.mark.slow
 CANARY = "Quillfeather"  # no other word of the service, and too long for chance
@@ -135,7 +138,11 @@ class Nurse:
 @pytest.fixture(scope="module")
 def lived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Running, list[str], list[Any]]]:
     """The service after a whole visit with all that can go wrong; all headers, all requests to the record."""
-    with refuse_all() as (record, told), running(tmp_path_factory.mktemp("canary"), record) as service:
+    with (
+        collect() as (collector, watched),
+        refuse_all() as (record, told),
+        running(tmp_path_factory.mktemp("canary"), record, watched.settings(collector)) as service,
+    ):
         patient, nurse = Patient(service), Nurse(service)
         patient.walk()
         page = nurse.get("/queue")
@@ -146,7 +153,41 @@ def lived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Running, l
         headers = [*patient.headers, *nurse.headers]
         for client in (patient.client, nurse.client):
             client.close()
+        watched.scrape()
         yield service, headers, told
+
+
+class Watched:
+    """Who watches the service: Prometheus and a collector of traces, as far as their libraries are here."""
+
+    def __init__(self) -> None:
+        self.port, self.spans, self.numbers = free_port(), list[bytes](), b""
+
+    def settings(self, collector: str) -> str:
+        numbers = f"metrics: {{port: {self.port}}}\n" if find_spec("prometheus_client") else ""
+        there = find_spec("opentelemetry.sdk") and find_spec("opentelemetry.exporter")
+        return numbers + (f"traces: {{endpoint: '{collector}/v1/traces'}}\n" if there else "")
+
+    def scrape(self) -> None:
+        if find_spec("prometheus_client"):
+            self.numbers = httpx2.get(f"http://127.0.0.1:{self.port}/metrics", trust_env=False).content
+
+
+WATCHED: list[Watched] = []
+
+
+@contextmanager
+def collect() -> Iterator[tuple[str, Watched]]:
+    """A collector of traces, and all that was read of the service."""
+    watched = Watched()
+    WATCHED[:] = [watched]
+
+    def take(asked: Asked) -> Said:
+        watched.spans.append(f"{asked.path} {dict(asked.headers)}".encode() + asked.body)
+        return Said(200, b"", {"Content-Type": "application/x-protobuf"})
+
+    with serve_web(take) as url:
+        yield url, watched
 
 
 def live(service: Running, patient: Patient, nurse: Nurse, visit: str) -> None:
@@ -238,6 +279,23 @@ def test_no_sink_holds_a_marked_word(lived: tuple[Running, list[str], list[Any]]
     assert len(sinks["log"]) > 10_000 and b"prescreen.service" in sinks["log"] and b"sqlalchemy" in sinks["log"]
     found = {name: hits(data) for name, data in sinks.items() if hits(data)}
     assert found == {}
+
+
+def test_numbers_and_traces_hold_none_of_it(lived: tuple[Running, list[str], list[Any]]) -> None:
+    pytest.importorskip("prometheus_client", reason="NOT TESTED: prometheus-client is not here")
+    pytest.importorskip("opentelemetry.exporter.otlp.proto.http", reason="NOT TESTED: OpenTelemetry is not here")
+    [watched] = WATCHED
+    marks = (b"/visits/{visit_id}/sign", b"delivery", b"error.type")
+    wait_for(lambda: all(mark in b"".join(watched.spans) for mark in marks))  # they leave in batches
+    numbers, spans = watched.numbers, b"".join(watched.spans)
+    assert b'prescreen_signatures{by="rules",window="day"} 1' in numbers and b"/visits/{visit_id}/sign" in numbers
+    assert not hits(numbers) and not hits(spans)
+    database = lived[0].folder / "data" / "prescreen.db"
+    link = sqlite3.connect(f"file:{database}?mode=ro", uri=True)
+    tables = ("patients", "visits", "users", "reviews")
+    ids = [str(row[0]) for table in tables for row in link.execute(f"select id from {table}")]
+    link.close()
+    assert len(ids) > 3 and not [one for one in ids if one.encode() in spans + numbers]
 
 
 def test_rows_hold_codes_alone(lived: tuple[Running, list[str], list[Any]]) -> None:

@@ -11,7 +11,14 @@ import typer
 import yaml
 
 ROOT = Path(__file__).parents[2]
-PAGES = ["docs/deployment.md", "docs/hardening.md", "docs/service.md", "docs/identity.md", "docs/record-system.md"]
+PAGES = [
+    "docs/deployment.md",
+    "docs/hardening.md",
+    "docs/service.md",
+    "docs/identity.md",
+    "docs/updating.md",
+    "docs/record-system.md",
+]
 
 
 def said_in(deploy: Path) -> Iterator[tuple[str, list[str]]]:

@@ -52,7 +52,7 @@ def test_the_namespace_enforces_the_restricted_standard(manifests: list[Manifest
 
 def test_every_pod_meets_the_restricted_standard_and_more(manifests: list[Manifest]) -> None:
     found = list(templates(manifests))
-    assert len(found) == 5
+    assert len(found) == 6
     for name, template in found:
         spec, person = template["spec"], template["spec"]["securityContext"]
         assert person["runAsNonRoot"] is True and person["runAsUser"] > 0, name
@@ -118,7 +118,7 @@ def test_keys_are_copied_into_memory_with_a_mode_the_program_takes(
                 shutil.rmtree(kept)
         users = [one for one in containers(template) if "--keys" in one.get("args", [])]
         assert all(one["args"][one["args"].index("--keys") + 1] == "/run/secrets" for one in users), name
-    assert seen == 3
+    assert seen == 4
 
 
 def test_the_template_of_secrets_is_never_applied(deploy: Path) -> None:
@@ -220,10 +220,18 @@ def test_backup_and_audit_run_every_day_and_once_at_a_time(manifests: list[Manif
     assert {name: one[0]["args"][:2] for name, one in said.items()} == {
         "backup": ["store", "backup"],
         "audit-verify": ["audit", "verify"],
+        "update": ["update", "/srv/prescreen/update"],
     }
     for job in jobs.values():
         assert job["spec"]["concurrencyPolicy"] == "Forbid"
         assert job["spec"]["schedule"].split()[2:] == ["*", "*", "*"]
+
+
+def test_an_update_runs_once_somebody_means_it(manifests: list[Manifest]) -> None:
+    job = named(manifests, "CronJob")["update"]["spec"]
+    assert job["suspend"] is True and job["jobTemplate"]["spec"]["backoffLimit"] == 0
+    mounts = job["jobTemplate"]["spec"]["template"]["spec"]["containers"][0]["volumeMounts"]
+    assert {"name": "model", "mountPath": "/srv/prescreen"} in mounts, "it writes runs and the ledger"
 
 
 def test_every_image_has_a_slot_for_its_digest(manifests: list[Manifest], deploy: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 MAIN = "prescreen.service"
 JOBS = ["prescreen-backup.service", "prescreen-audit.service"]
+UPDATE = "prescreen-update.service"
 ANALYZE = shutil.which("systemd-analyze")
 needs_systemd = pytest.mark.skipif(ANALYZE is None, reason="NOT TESTED: systemd-analyze is not here")
 
@@ -73,6 +74,28 @@ def test_keys_are_a_folder_apart_and_who_needs_no_secret_sees_none(
     assert not re.search(r"(?i)password|://[^/@\s]*:[^/@\s]*@", said)
 
 
+def test_an_update_is_closed_in_as_the_service_is_and_writes_runs_alone(
+    units: dict[str, dict[str, list[str]]],
+) -> None:
+    unit = units["prescreen-update.service"]
+    closing = [
+        key for key in units[MAIN] if re.match("Private|Protect|Restrict|System|Lock|No|Keyring|Remove", key)
+    ]
+    assert {key: unit.get(key) for key in closing} == {key: units[MAIN][key] for key in closing}
+    assert unit["ReadWritePaths"] == ["/srv/prescreen"] and unit["IPAddressAllow"] == ["localhost"]
+    assert unit["SocketBindDeny"] == ["any"] and unit["OnFailure"] == ["prescreen-alarm@%n.service"]
+    assert unit["InaccessiblePaths"] == ["-/etc/prescreen/secrets -/etc/prescreen/tls"]
+    assert "--data /var/lib/prescreen --keys /etc/prescreen/keys" in unit["ExecStart"][0]
+    timer = units["prescreen-update.timer"]
+    assert timer["OnCalendar"][0].startswith("*-*-* ") and timer["Persistent"] == ["yes"]
+
+
+def test_the_service_may_take_a_release_back_and_change_nothing_else_of_the_model(
+    units: dict[str, dict[str, list[str]]],
+) -> None:
+    assert units[MAIN]["ReadWritePaths"] == ["-/mnt/anchor/prescreen -/srv/prescreen/releases"]
+
+
 def test_only_addresses_of_nobody_are_opened(units: dict[str, dict[str, list[str]]]) -> None:
     opened = {word for unit in units.values() for value in unit.get("IPAddressAllow", []) for word in value.split()}
     assert opened == {"localhost", "192.0.2.10/32", "192.0.2.11/32"}
@@ -104,7 +127,10 @@ def test_units_are_ini_files(deploy: Path) -> None:
 
 
 @needs_systemd
-@pytest.mark.parametrize("name", [MAIN, *JOBS, "prescreen-backup.timer", "prescreen-audit.timer"])
+@pytest.mark.parametrize(
+    "name",
+    [MAIN, *JOBS, UPDATE, "prescreen-backup.timer", "prescreen-audit.timer", "prescreen-update.timer"],
+)
 def test_systemd_understands_every_line(deploy: Path, name: str) -> None:
     assert ANALYZE is not None
     done = subprocess.run(
@@ -115,7 +141,7 @@ def test_systemd_understands_every_line(deploy: Path, name: str) -> None:
 
 
 @needs_systemd
-@pytest.mark.parametrize("name", [MAIN, *JOBS])
+@pytest.mark.parametrize("name", [MAIN, *JOBS, UPDATE])
 def test_systemd_finds_little_exposed(deploy: Path, name: str) -> None:
     assert ANALYZE is not None
     unit = deploy / "systemd" / name

@@ -243,3 +243,27 @@ def test_a_reference_finds_one_kind_of_evidence(folder: Folder) -> None:
     assert figure.text == "0.5" and figure.source is not None and figure.source.href == "02-sft/manifest.json"
     assert archive.find(Ref(gate="verdict"))[0].outcome == "promote"
     assert archive.find(Ref(gate="qwk"))[0].missing
+
+
+def test_a_clinics_incidents_are_counted_at_their_hazards(tmp_path: Path) -> None:
+    folder = Folder(tmp_path / "runs")
+    rows = [
+        {
+            "id": str(n),
+            "at": "2026-11-26T12:00:00Z",
+            "kind": "other",
+            "severity": "minor",
+            "state": state,
+            "hazard": of,
+        }
+        for n, (state, of) in enumerate([("open", None), ("assessed", "H01"), ("closed", "H01"), ("closed", "H02")])
+    ]
+    (tmp_path / "incidents.json").write_text(json.dumps({"incidents": rows}))
+    write_dossier(folder.root, incidents=tmp_path / "incidents.json")
+    page = (folder.root / "dossier.html").read_text()
+    assert "reported 4 incidents, 1 of them not yet linked to a hazard" in page
+    assert "incidents: 2 (1 assessed, 1 closed)" in page and "incidents: 1 (1 closed)" in page
+    assert page.count("incidents: none reported") == len(read_book().hazards) - 2
+    assert hash_file(tmp_path / "incidents.json")[:16] in page
+    write_dossier(folder.root)
+    assert "incident" not in (folder.root / "dossier.html").read_text().partition('id="hazards"')[2][:2000]

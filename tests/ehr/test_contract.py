@@ -5,6 +5,7 @@ Medplum's engine here refuses what its validator or that of npm `fhir` finds wro
 of every resource.
 """
 
+import datetime
 import json
 import os
 import uuid
@@ -16,6 +17,7 @@ from hypothesis import given, settings
 
 from prescreen.clinic.acuity import Acuity
 from prescreen.clinic.signed import PatientLink, SignedVisit
+from prescreen.ehr import codes
 from prescreen.ehr.bundle import write_bundle
 from prescreen.ehr.channel import DeliveryError
 from prescreen.ehr.desk import FhirDesk
@@ -394,6 +396,29 @@ def test_many_rows_are_read_to_the_end_or_not_at_all(record: Record, patient: st
             record.channel.read_history(patient)
     else:
         assert len(record.channel.read_history(patient).allergies or ()) == 230
+
+
+def test_what_came_within_three_days_is_read(record: Record, patient: str) -> None:
+    signed = fresh(patient=PatientLink(reference=patient))
+    record.channel.deliver(signed)
+    since = signed.signed
+    assert record.channel.read_aftermath(signed.id, None, since) is None
+    other = record.create("Patient", gender="female")
+    for who, hours, code, status in (
+        (patient, -30, "IMP", "finished"),
+        (patient, 73, "IMP", "finished"),
+        (patient, 10, "IMP", "cancelled"),
+        (other, 10, "IMP", "finished"),
+        (patient, 20, "EMER", "in-progress"),
+    ):
+        start = (since + datetime.timedelta(hours=hours)).isoformat()
+        record.create(
+            "Encounter", status=status, subject={"reference": who}, period={"start": start},
+            **{"class": {"system": codes.ACT_CODE, "code": code}},
+        )  # fmt: skip
+    found = record.channel.read_aftermath(signed.id, None, since)
+    at = since + datetime.timedelta(hours=20)
+    assert found is not None and (found.kind, found.at) == ("emergency visit", at)
 
 
 def test_the_whole_bundle_twice(record: Record) -> None:

@@ -8,7 +8,7 @@ import pytest
 from prescreen.clinic.signed import PatientLink
 from prescreen.ehr.channel import DeliveryError, History
 from prescreen.ehr.fhir_client import FhirChannel
-from prescreen.ehr.reading import PAGES
+from prescreen.ehr.paging import PAGES
 from prescreen.ehr.wire import MAX_BYTES, HttpWire, check_address
 from prescreen.errors import InputError
 from small_visits import visit

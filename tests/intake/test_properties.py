@@ -8,6 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prescreen.clinic.acuity import Acuity
+from prescreen.clinic.areas import AREAS
+from prescreen.config import read_yaml
 from prescreen.intake.interview import (
     answer,
     begin,
@@ -27,6 +29,7 @@ from prescreen.intake.script import load_script
 from prescreen.intake.state import LIMIT, Interview, Settings
 from small_interview import QUIET, SETTINGS, at_random, reply, upto
 
+CUES = read_yaml(AREAS)
 QUESTIONS = (
     "Did anything make it worse?",
     "How many times did that happen today?",
@@ -81,7 +84,7 @@ def test_random_ways_through(language: str, seed: int) -> None:
 def test_straight_ways_end_within_twelve_pages(seed: int) -> None:
     dice = random.Random(seed)
     topic = dice.choice(load_script().topics)
-    cues = [cue.strip("!") for group in topic.cues.values() for cue in group] or ["help"]
+    cues = [cue.strip("!") for group in CUES.get(topic.id, {}).values() for cue in group] or ["help"]
     complaint = " and ".join(dice.sample(cues, min(len(cues), dice.choice([1, 2, 5]))))
     state = begin("en", "visit-1", SETTINGS)
     shown: list[str] = []

@@ -119,10 +119,15 @@ class Clinic:
         for part in (self.app, self.fhir, *([self.database] if self.database else [])):
             part.kill()
 
-    def work(self, visits: int, kill: Sequence[str] = (), **how: Any) -> tuple[Ledger, int]:
-        """A day of so many visits with these parts killed over and over; the ledger, and how many kills."""
+    def work(
+        self, visits: int, kill: Sequence[str] = (), rest: tuple[float, float] = (0.5, 5.0), **how: Any
+    ) -> tuple[Ledger, int]:
+        """A day of so many visits with these parts killed over and over; the ledger, and how many kills.
+
+        `rest` bounds the seconds between two kills.
+        """
         ledger, over = Ledger(), threading.Event()
-        killer = Killer([self.parts[name] for name in kill], self.seed) if kill else None
+        killer = Killer([self.parts[name] for name in kill], self.seed, rest) if kill else None
         marker = threading.Thread(target=self._mark, args=(over,), daemon=True)
         marker.start()
         if killer:
@@ -204,7 +209,7 @@ class Clinic:
 
     def _add_people(self) -> None:
         hashed = hash_password(PASSWORD)
-        people = (("nurse1", "nurse"), ("nurse2", "nurse"), ("admin", "admin"))
+        people = (*((f"nurse{n}", "nurse") for n in range(1, 7)), ("admin", "admin"))
         with self.store.act(CONSOLE) as act:
             for login, role in people:
                 user = add_user(act, login, name="Ana Lima", role=role, teams=["clinic"]).user

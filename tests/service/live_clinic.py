@@ -16,9 +16,10 @@ from prescreen.cli import STAGES
 from prescreen.clinic.signed import ModelLabel
 from prescreen.model.engine import ScriptedEngine
 from prescreen.model.harmony import Message
+from prescreen.pipeline import Stages
 from prescreen.service.door.programs import Program
 from prescreen.service.engine.calling import ThreadCaller
-from prescreen.service.engine.engines import RulesOnly
+from prescreen.service.engine.engines import EngineSettings, RulesOnly
 from prescreen.service.engine.guarding import GuardedEngine, GuardSettings
 from prescreen.service.house import House
 from prescreen.service.opening import Places, open_app, open_house
@@ -90,8 +91,19 @@ def settings_of(folder: Path, url: str, **review: object) -> Settings:
 
 
 @contextmanager
-def run_clinic(folder: Path, *, by_rules: bool = False, works: bool = True, **review: object) -> Iterator[Clinic]:
-    """The service with its worker until the block ends; `by_rules` leaves it without a model."""
+def run_clinic(
+    folder: Path,
+    *,
+    by_rules: bool = False,
+    works: bool = True,
+    engine: EngineSettings | None = None,
+    stages: Stages = STAGES,
+    **review: object,
+) -> Iterator[Clinic]:
+    """The service with its worker until the block ends; `by_rules` leaves it without a model.
+
+    With an `engine` it opens that one as a clinic does that is no demonstration: two people must have signed.
+    """
     import uvicorn
 
     with socket.socket() as probe:
@@ -99,8 +111,11 @@ def run_clinic(folder: Path, *, by_rules: bool = False, works: bool = True, **re
         port = probe.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
     places = Places(f"sqlite:///{folder / 'prescreen.db'}", folder / "keys")
-    house = open_house(settings_of(folder, url, **review), places, STAGES)
-    if not by_rules:
+    settings = settings_of(folder, url, **review)
+    if engine is not None:
+        settings = settings.model_copy(update={"engine": engine, "demo": False})
+    house = open_house(settings, places, stages)
+    if not by_rules and engine is None:
         house.engine = GuardedEngine(ThreadCaller(ScriptedEngine(answer)), GuardSettings(timeout_s=10))
         house.label, house.why = LABEL, ""
     server = uvicorn.Server(

@@ -277,7 +277,7 @@ def run_clinic(url: str, ledger: Ledger, visits: int, seed: int, crowd: int = 5,
         thread.join()
     done.set()
     for thread in reviews:
-        thread.join(PATIENCE_S)
+        thread.join(max(PATIENCE_S, 2.0 * visits))
         if thread.is_alive():
             ledger.complain("a nurse was still at work when all patients had gone home")
     for nurse in staff:

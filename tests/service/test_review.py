@@ -44,6 +44,20 @@ def signed_of(house, visit: str):
         return review, read_signed(act, review)
 
 
+@pytest.mark.parametrize(("trial", "said"), [("", False), ("canary", True)])
+def test_a_draft_of_a_candidate_on_trial_says_so(room, trial: str, said: bool) -> None:
+    house, client = room
+    visit = make_reviewable(house.store)
+    with house.store.act(SERVICE) as act:
+        draft = act.session.get_one(Draft, act.session.get_one(Visit, visit.id).draft_id)
+        draft.label = {**(draft.label or {}), "trial": trial}
+    page = Desk(client).claim(visit.id)
+    assert ("On trial (canary): this model is not released" in page) is said
+    assert ("A release was taken back" in page) is False
+    house.notice = "A release was taken back"
+    assert "A release was taken back" in Desk(client).get("/queue").text
+
+
 def test_from_the_queue_to_a_signature(room) -> None:
     house, client = room
     visit = make_reviewable(house.store)

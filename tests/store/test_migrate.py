@@ -70,7 +70,7 @@ def test_older_newer_and_strange_databases_are_refused(
     make_store(tmp_path, url).close()
     engine = open_database(url)
     with monkeypatch.context() as patch, pytest.raises(GuardError, match=r"run `prescreen store migrate`"):
-        patch.setattr(migrate, "newest_revision", lambda: "0002")
+        patch.setattr(migrate, "newest_revision", lambda: "a later one")
         open_store(url, tmp_path / "keys")
     with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = 'future'"))
@@ -147,3 +147,27 @@ def test_the_tables_of_another_program_are_left_alone(tmp_path: Path) -> None:
     (tmp_path / "other.db").chmod(0o600)
     with pytest.raises(GuardError, match="something else"):
         open_store(url, tmp_path / "keys")
+
+
+def test_the_revisions_are_one_row_without_a_gap() -> None:
+    """Two branches that each add the next number clash here, before any clinic meets two heads."""
+    scripts = migrate._scripts()
+    assert len(scripts.get_heads()) == 1
+    row = list(reversed(list(scripts.walk_revisions())))
+    numbers = [f"{number:04}" for number in range(1, len(row) + 1)]
+    assert [script.revision for script in row] == numbers
+    assert [script.down_revision for script in row] == [None, *numbers[:-1]]
+    files = sorted(path.name[1:5] for path in Path(migrate._FOLDER, "versions").glob("r*.py"))
+    assert files == numbers
+
+
+def test_each_revision_goes_down_and_up_again(url: str) -> None:
+    newest = int(migrate.newest_revision())
+    upgrade(url)
+    for number in range(newest - 1, 0, -1):
+        assert downgrade(url, f"{number:04}") == f"{number:04}"
+    assert upgrade(url) == f"{newest:04}"
+    engine = open_database(url)
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+    engine.dispose()

@@ -8,6 +8,7 @@ import pytest
 from monitor.signed_store import name_patient, sign_one
 from prescreen.clinic.acuity import Acuity
 from prescreen.store.base import Store
+from prescreen.store.incidents import assess, note_case, report
 from prescreen.store.people import AuditLine
 from prescreen.store.retention import shred
 from prescreen.store.reviewing import open_correction
@@ -69,6 +70,17 @@ def test_no_consent_no_reading_and_a_consent_withdrawn_counts_at_once(store: Sto
         act.session.get_one(Patient, act.session.get_one(Visit, kept).patient_id).training = False
     assert listed(store) == [] and mark(store) != before
     assert refused not in listed(store)
+
+
+def test_a_visit_that_became_a_test_case_teaches_nobody(store: Store) -> None:
+    kept, judging = signed(store, 0), signed(store, 1)
+    with store.act(NURSE) as act:
+        incident = report(act, judging, "wrong level", "serious", "The draft was too low.").id
+        assess(act, incident, severity="serious", hazard="H01", note="A wording nobody knew.")
+    assert listed(store) == [kept, judging]
+    with store.act(NURSE) as act:
+        note_case(act, incident, "clinic-incident-1", "high")
+    assert listed(store) == [kept]
 
 
 def test_a_shredded_patient_is_gone(store: Store) -> None:

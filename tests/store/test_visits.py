@@ -35,13 +35,19 @@ from store.desk import (
 UNDO = datetime.timedelta(seconds=30)
 
 
-def sign_it(store: Store, reason: str = "seen in person", level: Acuity | None = None, note: str = ""):
+def sign_it(
+    store: Store,
+    reason: str = "seen in person",
+    level: Acuity | None = None,
+    note: str = "",
+    channels: tuple[str, ...] = ("record",),
+):
     visit, report = make_drafted(store)
     with store.act(NURSE) as act:
         version = claim(act, visit.id).version
     with store.act(NURSE) as act:
         final = signed_as(report, level or report.acuity)
-        return sign(act, visit.id, Signature(version, "seen", final, reason, note), ["record"], UNDO)
+        return sign(act, visit.id, Signature(version, "seen", final, reason, note), channels, UNDO)
 
 
 def test_signature_leaves_once_the_time_to_undo_has_passed(store: Store) -> None:

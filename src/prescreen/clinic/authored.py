@@ -44,7 +44,8 @@ class Contact(Strict):
     allergies: tuple[str, ...] | None = None
     history: str = ""
     vitals: Vitals = Vitals()
-    complaint: str = Field(min_length=8)
+    language: str = "en"
+    complaint: str = Field(min_length=1)
     turns: tuple[tuple[Literal["assistant", "patient", "relative", "nurse"], str], ...] = ()
 
 
@@ -141,6 +142,7 @@ def _write_entries(condition: Condition, topic: str, prefix: str, source: str, v
             id=f"{prefix}-{told.id}",
             patient_id=f"{prefix}-pt-{told.id}",
             source=source,
+            language=told.language,
             **describe_person(told),
             history_text=told.history,
             complaint=told.complaint,

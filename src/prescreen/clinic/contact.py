@@ -3,7 +3,9 @@
 Pure data: the store makes one of each finished visit, `monitor` counts them. Knows neither.
 """
 
-from typing import Literal
+import datetime
+from collections.abc import Iterable
+from typing import Final, Literal
 
 from pydantic import AwareDatetime
 
@@ -11,13 +13,30 @@ from prescreen.clinic.acuity import Acuity
 from prescreen.clinic.signed import ModelLabel
 from prescreen.config import Strict
 
+FOLLOWED: Final = datetime.timedelta(hours=72)  # how long after a signature something is its outcome
+LaterKind = Literal["emergency visit", "admission", "came again", "died"]
+# how urgent a kind is where the record does not say it
+USUAL: Final[dict[LaterKind, Acuity]] = {
+    "came again": Acuity.LOW,
+    "emergency visit": Acuity.HIGH,
+    "admission": Acuity.HIGH,
+    "died": Acuity.EMERGENCY,
+}
 AgeBand = Literal["unknown", "0-1", "2-15", "16-39", "40-64", "65-79", "80+"]
+_BANDS: tuple[tuple[AgeBand, int], ...] = (("0-1", 2), ("2-15", 16), ("16-39", 40), ("40-64", 65), ("65-79", 80))
+
+
+def band_age(years: float | None) -> AgeBand:
+    """The band of an age."""
+    if years is None:
+        return "unknown"
+    return next((band for band, below in _BANDS if years < below), "80+")
 
 
 class Later(Strict):
     """What the record told of the patient within 72 hours of the signature; `level` is how urgent that was."""
 
-    kind: Literal["emergency visit", "admission", "came again", "died"]
+    kind: LaterKind
     at: AwareDatetime
     level: Acuity
 
@@ -26,7 +45,8 @@ class Contact(Strict):
     """One finished visit. What is not known is None; `signed` and all after it stand only under a signature.
 
     `level_rules` and `level_model` are None where no rule fired and no model drafted, `shown` is the level the
-    nurse met. `edits` are kinds of `clinic.edits`; `shadow` is the level of a candidate whose draft nobody saw.
+    nurse met. `followed` says that somebody looked what came after: only then does `later` None mean that nothing
+    did. `edits` are kinds of `clinic.edits`; `shadow` is the level of a candidate whose draft nobody saw.
     """
 
     visit: str
@@ -37,7 +57,7 @@ class Contact(Strict):
     sex: Literal["female", "male", "other", "unknown"]
     area: str  # complaint group
     words: int  # the patient said
-    vitals: int  # values measured
+    vitals: int  # values measured, the pain score not among them
     opened: AwareDatetime
     finished: AwareDatetime
     urgent: AwareDatetime | None = None  # a red flag of an emergency was said
@@ -60,4 +80,15 @@ class Contact(Strict):
     edited: bool = False
     edits: tuple[str, ...] = ()
     seconds: float | None = None  # the nurse had the visit open
+    followed: bool = False
     later: Later | None = None
+
+
+def choose_worst(events: Iterable[Later]) -> Later | None:
+    """The most urgent of what came after; among equals the graver kind, then the first."""
+    order = list(USUAL)
+
+    def weigh(event: Later) -> tuple[int, int, float]:
+        return event.level.rank, order.index(event.kind), -event.at.timestamp()
+
+    return max(events, key=weigh, default=None)

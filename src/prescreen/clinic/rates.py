@@ -5,7 +5,7 @@ Knows counts. Knows nothing about triage: what counts as right is the caller's b
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -55,7 +55,8 @@ class Rate:
     errored: int = 0
 
     def __post_init__(self) -> None:
-        assert min(asdict(self).values()) >= 0, "counts are never negative"
+        counts = (self.right, self.wrong, self.no_answer, self.unscored, self.errored)
+        assert min(counts) >= 0, "counts are never negative"
 
     @property
     def n(self) -> int:

@@ -39,13 +39,15 @@ class Person(Strict):
 
 class ModelLabel(Strict):
     """What wrote the draft: shown beside it, written into Device and Provenance. `weights` is their SHA-256,
-    `verdict` that of the gate's manifest; both are empty where an endpoint cannot tell."""
+    `verdict` that of the gate's manifest; both are empty where an endpoint cannot tell. `trial` marks a candidate
+    that nothing has promoted yet."""
 
     name: str
     version: str
     engine: str
     weights: str = ""
     verdict: str = ""
+    trial: Literal["", "shadow", "canary"] = ""
 
 
 class SignedVisit(Strict):

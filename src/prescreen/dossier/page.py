@@ -3,8 +3,9 @@
 import datetime
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from prescreen.clinic.incident import count_by_hazard, read_export
 from prescreen.dossier.archive import Archive, Figure
 from prescreen.dossier.cards import build_bias, build_data_card, build_model_card
 from prescreen.dossier.records import FOLDER, Book, Item, Ref, read_book
@@ -16,9 +17,14 @@ NAME = "dossier.html"
 
 
 def write_dossier(
-    folder: Path, out: Path | None = None, *, review: Path | None = None, book: Path = FOLDER
+    folder: Path,
+    out: Path | None = None,
+    *,
+    review: Path | None = None,
+    book: Path = FOLDER,
+    incidents: Path | None = None,
 ) -> Archive:
-    """Render the dossier of a folder of runs; returns what it rests on."""
+    """Render the dossier of a folder of runs; returns what it rests on. `incidents` is the clinic's export."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     if review is not None and not review.exists():
@@ -31,7 +37,9 @@ def write_dossier(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    html = environment.get_template("dossier.html").render(**build_context(archive, read_book(book)))
+    html = environment.get_template("dossier.html").render(
+        **build_context(archive, read_book(book)), met=None if incidents is None else count_met(incidents)
+    )
     archive.out.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(archive.out, html)
     return archive
@@ -74,6 +82,27 @@ def build_context(archive: Archive, book: Book) -> dict[str, Any]:
             for name, manifest in archive.manifests.items()
         ],
     }
+
+
+class Met(NamedTuple):
+    """Which incidents a clinic met: in words by hazard, those without one, all, and the file's mark."""
+
+    by_hazard: dict[str, str]
+    unlinked: int
+    total: int
+    sha256: str
+
+
+def count_met(export: Path) -> Met:
+    """Incidents of each hazard in words, from an export."""
+    found = read_export(export)
+    counts = count_by_hazard(found)
+    told = {
+        hazard: f"{states.total()} ({', '.join(f'{count} {state}' for state, count in sorted(states.items()))})"
+        for hazard, states in counts.items()
+    }
+    unlinked = counts[""].total() if "" in counts else 0
+    return Met(told, unlinked, len(found), hash_file(export))
 
 
 def find_all(archive: Archive, refs: Iterable[Ref]) -> list[Figure]:

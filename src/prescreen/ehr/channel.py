@@ -3,6 +3,7 @@
 import datetime
 from typing import NamedTuple, Protocol
 
+from prescreen.clinic.contact import Later
 from prescreen.clinic.signed import PatientLink, SignedVisit
 from prescreen.config import Strict
 from prescreen.errors import PrescreenError
@@ -46,3 +47,7 @@ class Channel(Protocol):
 
     def read_history(self, reference: str) -> History:
         """The history behind a patient reference such as "Patient/123"; DeliveryError where it cannot be read."""
+
+    def read_aftermath(self, signature: str, reference: str | None, since: datetime.datetime) -> Later | None:
+        """The worst that came within 72 hours of `since` to the patient of a signature, None where nothing did;
+        DeliveryError where that cannot be known."""

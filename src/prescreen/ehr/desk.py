@@ -14,8 +14,9 @@ from urllib.parse import parse_qsl, urlencode
 
 from prescreen.ehr.codes import Resource
 from prescreen.ehr.metadata import KINDS, describe_desk
-from prescreen.ehr.questions import Refusal, parse_condition, parse_query, read_keys
-from prescreen.ehr.shelf import Query, Shelf, ShelfConflict, Stored
+from prescreen.ehr.moments import overlaps
+from prescreen.ehr.questions import MOST, Refusal, parse_condition, parse_query, read_keys
+from prescreen.ehr.shelf import Found, Query, Shelf, ShelfConflict, Stored
 from prescreen.ehr.transaction import Step, read_steps, settle
 from prescreen.ehr.wire import FHIR_JSON, MAX_BYTES, Reply
 
@@ -94,7 +95,7 @@ class FhirDesk:
         return _answer(200, _bundle("history", entries) | {"total": len(versions)})
 
     def _search(self, asked: Query, query: str) -> Reply:
-        total, page = self._shelf.search(asked)
+        total, page = search_dated(self._shelf, asked) if asked.dates else self._shelf.search(asked)
         entries = [{"fullUrl": f"{s.kind}/{s.id}", "resource": show(s), "search": {"mode": "match"}} for s in page]
         links = [{"relation": "self", "url": f"{asked.kind}?{query}"}]
         following = asked.offset + len(page)
@@ -153,6 +154,15 @@ class FhirDesk:
             ]
         entries = [{"response": _response(status, stored)} for status, stored in results]
         return _answer(200, _bundle("transaction-response", entries))
+
+
+def search_dated(shelf: Shelf, asked: Query) -> Found:
+    """A search by the date of what happened: all of one patient are read, for a shelf does not read a date."""
+    rows: list[Stored] = []
+    while len(page := shelf.search(asked._replace(dates=(), offset=len(rows), limit=MOST)).page) > 0:
+        rows += page
+    kept = [row for row in rows if overlaps(row.body.get("period"), asked.dates)]
+    return Found(len(kept), kept[asked.offset : asked.offset + asked.limit])
 
 
 def refuse(status: int, code: str, text: str) -> Reply:

@@ -16,6 +16,7 @@ from typing import Final
 
 from pydantic import AwareDatetime, ValidationError
 
+from prescreen.clinic.contact import Later
 from prescreen.clinic.signed import SignedVisit
 from prescreen.config import Strict
 from prescreen.ehr.channel import DeliveryError, History, Receipt
@@ -91,6 +92,10 @@ class DropChannel:
     def read_history(self, reference: str) -> History:
         """Always an error: no history comes this way."""
         raise DeliveryError("a drop folder cannot be asked for a history", lasting=True)
+
+    def read_aftermath(self, signature: str, reference: str | None, since: datetime.datetime) -> Later | None:
+        """Always an error: it is not known, which is not the same as nothing."""
+        raise DeliveryError("a drop folder cannot be asked what came after", lasting=True)
 
     def _name(self, signature: str) -> str:
         if not _ID.fullmatch(signature):

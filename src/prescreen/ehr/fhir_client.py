@@ -8,8 +8,10 @@ import datetime
 import json
 from typing import Any
 
+from prescreen.clinic.contact import Later
 from prescreen.clinic.signed import SignedVisit
 from prescreen.ehr import codes
+from prescreen.ehr.aftermath import local_reference, read_aftermath
 from prescreen.ehr.bundle import WAITING, Staged, place, stage_bundle, update_entry, write_bundle
 from prescreen.ehr.channel import DeliveryError, History, Receipt
 from prescreen.ehr.checks import check_bundle
@@ -65,6 +67,16 @@ class RecordChannel:
         """What the record knows of a patient."""
         with readable("a patient's history"):
             return read_history(self._wire, check_reference(reference, "Patient"))
+
+    def read_aftermath(self, signature: str, reference: str | None, since: datetime.datetime) -> Later | None:
+        """What became of the patient of a signature, whom the record knows by it, or else by the reference."""
+        with readable("a patient's later visits"):
+            found = self._search("Composition", identifier_query(identifier(str(codes.parse_id(signature)))))
+            patient = local_reference(found[0].get("subject"), "Patient") if found else reference
+            if patient is None:
+                raise DeliveryError("the record does not hold this signature yet", lasting=False)
+            own = local_reference(found[0].get("encounter"), "Encounter") if found else None
+            return read_aftermath(self._wire, patient, since, own)
 
     def _lay_ground(self, staged: Staged) -> dict[str, str]:
         """Where patient, encounter, model and Task are kept, by their places in the Bundle."""

@@ -1,6 +1,7 @@
 """What the embedded record can do, as a CapabilityStatement. Knows no store."""
 
 from prescreen.ehr.codes import Resource
+from prescreen.ehr.questions import DATED
 
 WRITTEN = (
     "Composition", "DetectedIssue", "Device", "Encounter", "Observation", "Patient", "Provenance",
@@ -39,6 +40,7 @@ def _describe(kind: str) -> Resource:
     left_out = ({"identifier"} if kind in _NO_IDENTIFIER else set()) | (
         {"patient"} if kind in _NO_PATIENT else set()
     )
+    searches = _SEARCHES | ({"date": "date"} if kind in DATED else {})
     return {
         "type": kind,
         "interaction": [{"code": act} for act in _ACTS],
@@ -47,5 +49,5 @@ def _describe(kind: str) -> Resource:
         "updateCreate": True,
         "conditionalCreate": True,
         "conditionalUpdate": True,
-        "searchParam": [{"name": n, "type": t} for n, t in _SEARCHES.items() if n not in left_out],
+        "searchParam": [{"name": n, "type": t} for n, t in searches.items() if n not in left_out],
     }

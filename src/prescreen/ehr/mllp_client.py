@@ -13,6 +13,7 @@ import threading
 import time
 from typing import Final, NamedTuple
 
+from prescreen.clinic.contact import Later
 from prescreen.clinic.signed import SignedVisit
 from prescreen.ehr.channel import DeliveryError, History, Receipt
 from prescreen.ehr.messages import ROUTE, Kind, Route, control_id, write_mdm, write_oru
@@ -88,6 +89,10 @@ class MllpChannel:
     def read_history(self, reference: str) -> History:
         """Always an error: no history comes this way."""
         raise DeliveryError("a record behind HL7 v2 cannot be asked for a history", lasting=True)
+
+    def read_aftermath(self, signature: str, reference: str | None, since: datetime.datetime) -> Later | None:
+        """Always an error: it is not known, which is not the same as nothing."""
+        raise DeliveryError("a record behind HL7 v2 cannot be asked what came after", lasting=True)
 
     def _exchange(self, message: bytes) -> bytes:
         deadline = time.monotonic() + self.timeout_s

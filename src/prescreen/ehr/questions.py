@@ -13,6 +13,7 @@ from prescreen.ehr.shelf import Bound, Keys, Query
 from prescreen.errors import PrescreenError
 
 PARAMETERS = ("_id", "_count", "_lastUpdated", "_offset", "identifier", "patient", "subject")
+DATED = frozenset({"Encounter"})  # of one patient, these are also searched by the date they happened
 MOST = 200
 _SPAN = re.compile(r"(ge|gt|le|lt)(.+)", re.S)
 _PATIENT = re.compile(r"(?:.*/)?(Patient/[A-Za-z0-9\-.]{1,64})(?:/_history/\w+)?", re.S)
@@ -35,7 +36,9 @@ def parse_query(kind: str, query: str) -> Query:
         raise Refusal(400, "invalid", "the query cannot be read") from None
     for name, value in pairs:
         if name == "_lastUpdated":
-            asked["updated"] = (*asked.get("updated", ()), _parse_bound(value))
+            asked["updated"] = (*asked.get("updated", ()), _parse_bound(name, value))
+        elif name == "date" and kind in DATED:
+            asked["dates"] = (*asked.get("dates", ()), _parse_bound(name, value))
         elif name == "_format" and value in ("json", "application/json", "application/fhir+json"):
             continue
         elif name in ("_count", "_offset"):
@@ -50,6 +53,8 @@ def parse_query(kind: str, query: str) -> Query:
             asked["patient"] = value if value.startswith("Patient/") else f"Patient/{value}"
         else:
             raise Refusal(400, "not-supported", f"a search takes {', '.join(PARAMETERS)} and nothing else")
+    if "dates" in asked and "patient" not in asked:
+        raise Refusal(400, "not-supported", "a search by date needs a patient")
     asked["limit"] = min(asked.get("limit", 100), MOST)
     return Query(**asked)
 
@@ -57,7 +62,7 @@ def parse_query(kind: str, query: str) -> Query:
 def parse_condition(kind: str, query: str) -> Query:
     """The query of a conditional create or update: it must name something to look for."""
     found = parse_query(kind, query)
-    if found.identifier is None and found.ids is None:
+    if found.dates or (found.identifier is None and found.ids is None):
         raise Refusal(412, "invalid", "a condition must name an identifier")
     return found._replace(limit=2, offset=0)
 
@@ -81,7 +86,7 @@ def _parse_token(value: str) -> tuple[str | None, str]:
     return (parts[0], parts[1]) if len(parts) == 2 else (None, parts[0])
 
 
-def _parse_bound(value: str) -> Bound:
+def _parse_bound(name: str, value: str) -> Bound:
     match = _SPAN.fullmatch(value)
     try:
         moment = datetime.datetime.fromisoformat(match[2].replace(" ", "+")) if match else None
@@ -91,7 +96,7 @@ def _parse_bound(value: str) -> Bound:
     except (ValueError, OverflowError):
         moment = None
     if match is None or moment is None:
-        raise Refusal(400, "invalid", "_lastUpdated is searched as ge, gt, le or lt and a time")
+        raise Refusal(400, "invalid", f"{name} is searched as ge, gt, le or lt and a time")
     side: Any = match[1]
     return Bound(side, moment)
 

@@ -7,15 +7,14 @@ empty tuple. A list that cannot be read to its end is an error, for half a list 
 import datetime
 import re
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
 from prescreen.clinic.signed import PatientLink
 from prescreen.ehr.channel import DeliveryError, History
 from prescreen.ehr.codes import Resource
 from prescreen.ehr.labels import clean_text
+from prescreen.ehr.paging import read_pages
 from prescreen.ehr.wire import PASSING, Wire
 
-PAGES, ROWS = 10, 100
 LONGEST = 240
 NAMELESS = "an entry without words"  # it is there, and a nurse should know that it is
 YEAR_DAYS = 365.2425
@@ -57,35 +56,8 @@ def read_history(wire: Wire, reference: str) -> History:
 
 
 def _read_all(wire: Wire, kind: str, reference: str) -> list[Resource]:
-    """Every resource of a kind, page by page. A type this record or our rights do not hold counts as unknown."""
-    found: list[Resource] = []
-    path, query = kind, f"patient={reference}&_count={ROWS}"
-    for page in range(PAGES):
-        reply = wire.send("GET", path, query=query)
-        if page == 0 and reply.status in (400, 403, 404):
-            return []
-        if reply.status != 200:
-            lasting = reply.status not in PASSING
-            raise DeliveryError(f"the record system does not show {kind} (status {reply.status})", lasting=lasting)
-        bundle = reply.read()
-        rows = [entry.get("resource", {}) for entry in bundle.get("entry", [])]
-        found += [row for row in rows if row.get("resourceType") == kind]
-        following = [link.get("url", "") for link in bundle.get("link", []) if link.get("relation") == "next"]
-        if not following:
-            if bundle.get("total", 0) > len(found):
-                raise DeliveryError(f"the record system shows only a part of {kind}", lasting=True)
-            return found
-        path, query = _next_page(following[0], kind)
-    raise DeliveryError(f"the record holds more {kind} than {PAGES} pages; it was not read", lasting=True)
-
-
-def _next_page(url: str, kind: str) -> tuple[str, str]:
-    """The next page below our own base, whatever host the link names: the token goes nowhere else."""
-    parts = urlsplit(url)
-    if not parts.query:
-        raise DeliveryError("the record system's link to the next page has no query", lasting=True)
-    path = parts.path.rstrip("/").rpartition("/")[2]
-    return (kind if path == kind else ""), parts.query
+    """Every resource of a kind. A type this record or our rights do not hold counts as unknown."""
+    return read_pages(wire, kind, f"patient={reference}") or []
 
 
 def _current(resources: list[Resource]) -> list[Resource]:

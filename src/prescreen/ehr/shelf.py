@@ -39,13 +39,14 @@ class Bound(NamedTuple):
 
 class Query(NamedTuple):
     """A search among the newest versions; what is None does not narrow it. An identifier with system None matches
-    any system, with "" only those without one."""
+    any system, with "" only those without one. `dates` are of what happened: a shelf does not read them."""
 
     kind: str
     ids: tuple[str, ...] | None = None
     identifier: tuple[str | None, str] | None = None
     patient: str | None = None
     updated: tuple[Bound, ...] = ()
+    dates: tuple[Bound, ...] = ()
     offset: int = 0
     limit: int = 100
 

@@ -103,10 +103,13 @@ def _is_local(host: str) -> bool:
 
 def open_client(timeout_s: float, ca: str | None = None) -> "Client":
     """A client that goes where it is sent and nowhere else; `ca` is a file of the clinic's own authority."""
+    import logging
     import ssl
 
     from httpx2 import Client
 
+    for name in ("httpx2", "httpcore2"):  # they would log every address, and an address names a patient
+        logging.getLogger(name).setLevel(logging.WARNING)
     verify = ssl.create_default_context(cafile=ca) if ca else True
     return Client(timeout=timeout_s, trust_env=False, follow_redirects=False, verify=verify)
 

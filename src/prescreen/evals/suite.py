@@ -53,6 +53,9 @@ class EvalsRecipe(Recipe):
     suites: tuple[str, ...] = Field(
         min_length=1, description="test suites of the data run, and `bank`, the project's own cases"
     )
+    clinic_bank: Path | None = Field(
+        None, description="folder of the clinic's own cases, made of its incidents: the suite `clinic_bank`"
+    )
     tasks: tuple[str, ...] = Field(
         (), description="what models are put to beside the suites, as docs/metrics.md lists"
     )
@@ -73,7 +76,8 @@ class EvalsRecipe(Recipe):
         return names
 
     def external(self) -> list[Path]:
-        return [*(locate_model(where) for where in self.weights.values()), *public_files(self.data_root)]
+        bank = [] if self.clinic_bank is None else [self.clinic_bank]
+        return [*(locate_model(where) for where in self.weights.values()), *public_files(self.data_root), *bank]
 
 
 def main(recipe: EvalsRecipe, run: Run) -> None:

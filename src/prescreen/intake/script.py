@@ -1,10 +1,8 @@
-"""The script: which danger signs are asked of whom, read from `script.yaml`. Knows words of complaints, no answers.
+"""The script: which danger signs are asked of whom, read from `script.yaml`. Knows no answers.
 
 Every question names the rule of `clinic.redflags` that its "yes" must fire; tests hold it to that.
 """
 
-import re
-import unicodedata
 from collections.abc import Iterable, Mapping
 from functools import cache, cached_property
 from pathlib import Path
@@ -12,15 +10,11 @@ from typing import Literal, NamedTuple
 
 from pydantic import Field, ValidationError, model_validator
 
+from prescreen.clinic.areas import load_areas
 from prescreen.config import Strict, read_yaml
 from prescreen.errors import RecipeError
 
 SCRIPT = Path(__file__).with_name("script.yaml")
-_ARABIC = str.maketrans("أإآىة", "اااي\u0647")
-_ARABIC_PREFIX = re.compile(
-    "^(?:[\u0648\u0641\u0628\u0644\u0643]?\u0627\u0644|\u0644\u0644|[\u0648\u0641\u0628\u0644\u0643])"
-)
-_WORD = re.compile(r"\w+")
 
 
 class Who(NamedTuple):
@@ -53,23 +47,6 @@ class When(Strict):
         return all((unknown if told is None else told) for asked, told in known if asked)
 
 
-class Cues(NamedTuple):
-    """Beginnings of words, a whole word ending in a blank, and phrases, each with the topics they lead to."""
-
-    starts: Mapping[str, set[str]]
-    phrases: list[tuple[str, str]]
-
-    def find(self, text: str) -> set[str]:
-        """The topics a text names."""
-        words = _WORD.findall(fold(text))
-        bare = (_ARABIC_PREFIX.sub("", word) for word in words)
-        known = {f"{word} " for word in (*words, *bare) if word}
-        begun = {word[:end] for word in known for end in range(1, len(word) + 1)}
-        joined = f" {' '.join(words)} "
-        told = [topic for phrase, topic in self.phrases if f" {phrase}" in joined]
-        return set(told).union(*(self.starts[start] for start in begun & self.starts.keys()))
-
-
 class Sign(Strict):
     """One danger sign: how the record puts the question, what "yes" `states`, and the rule it must fire."""
 
@@ -95,13 +72,12 @@ class Question(Sign):
 
 
 class Topic(Strict):
-    """Questions that belong to a kind of complaint, found by cues or by who the patient is."""
+    """Questions that belong to a kind of complaint, found by words (`clinic.areas`) or by who the patient is."""
 
     id: str = Field(pattern=r"^[a-z-]+$")
     say: str
     questions: tuple[str, ...] = Field(min_length=1)
     when: When | None = None
-    cues: dict[str, tuple[str, ...]] = {}
 
 
 class Script(Strict):
@@ -131,23 +107,9 @@ class Script(Strict):
         return {question.id: question for question in self.questions}
 
     @cached_property
-    def cues(self) -> Cues:
-        """Where each cue leads."""
-        starts: dict[str, set[str]] = {}
-        phrases: list[tuple[str, str]] = []
-        for topic in self.topics:
-            for cue in (cue for group in topic.cues.values() for cue in group):
-                plain = " ".join(_WORD.findall(fold(cue))) + (" " if cue.endswith("!") else "")
-                if " " in plain.strip():
-                    phrases.append((plain, topic.id))
-                else:
-                    starts.setdefault(plain, set()).add(topic.id)
-        return Cues(starts, phrases)
-
-    @cached_property
     def areas(self) -> tuple[Topic, ...]:
         """The topics a patient may choose among when the words of the complaint do not tell."""
-        return tuple(topic for topic in self.topics if topic.cues)
+        return tuple(topic for topic in self.topics if topic.id in load_areas().names)
 
 
 @cache
@@ -162,7 +124,7 @@ def load_script(path: Path = SCRIPT) -> Script:
 
 def find_topics(script: Script, complaint: str, ticked: Iterable[str], area: str, who: Who) -> list[str]:
     """Topics in order: by who the patient is, the boxes ticked, their own choice, the words of the complaint."""
-    told, boxes = script.cues.find(complaint), set(ticked)
+    told, boxes = load_areas().find(complaint), set(ticked)
     found = [t.id for t in script.topics if t.when is not None and t.when.fits(who, unknown=False)]
     found += [box.topic for box in script.screen if box.id in boxes]
     found += [topic.id for topic in script.areas if topic.id == area]
@@ -181,9 +143,3 @@ def choose_questions(script: Script, topics: Iterable[str], ticked: Iterable[str
     ]
     longest = max(map(len, lists), default=0)
     return list(dict.fromkeys(own[i] for i in range(longest) for own in lists if i < len(own)))
-
-
-def fold(text: str) -> str:
-    """Lower case without accents and without the spellings of a letter, so that cues need one form only."""
-    apart = unicodedata.normalize("NFKD", text.translate(_ARABIC).casefold())
-    return "".join(c for c in apart if not unicodedata.combining(c))

@@ -1,5 +1,6 @@
 """Which files make up a model, without loading any: torch-free, for hashing and the doctor."""
 
+import json
 from importlib.resources import files
 from pathlib import Path
 
@@ -28,3 +29,12 @@ def weight_files(where: str | Path) -> list[Path]:
     if not shards:
         raise WeightsError(f"{folder}: no .safetensors files")
     return shards
+
+
+def base_of(folder: Path) -> Path:
+    """The model folder an adapter folder sits on."""
+    path = folder.parent / "base.json"
+    if not path.exists():
+        raise WeightsError(f"{folder}: an adapter without base.json beside it; use the whole training run")
+    base = json.loads(path.read_text())["base"]
+    return locate_model(base if base == TWIN or Path(base).is_absolute() else folder.parent / base)

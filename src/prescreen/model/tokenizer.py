@@ -121,6 +121,11 @@ def _byte_alphabet() -> dict[int, str]:
     return table
 
 
+def spell_bytes(token: bytes) -> str:
+    """A token as byte-level BPE files spell it."""
+    return "".join(_byte_alphabet()[byte] for byte in token)
+
+
 def build_tokenizer(kept: Iterable[int] | None = None) -> Tokenizer:
     """A byte-level BPE tokenizer over the kept real ids (None: all), then the Harmony control tokens.
 
@@ -129,20 +134,16 @@ def build_tokenizer(kept: Iterable[int] | None = None) -> Tokenizer:
     ranks = read_ranks()
     keep = set(kept) if kept is not None else None
     tokens = [t for t, rank in sorted(ranks.items(), key=lambda i: i[1]) if keep is None or rank in keep]
-    alphabet = _byte_alphabet()
-
-    def spell(token: bytes) -> str:
-        return "".join(alphabet[byte] for byte in token)
-
     known = set(tokens)
     merges = []
     for token in tokens:
         splits = [(token[:i], token[i:]) for i in range(1, len(token))]
         pairs = [(left, right) for left, right in splits if left in known and right in known]
         merges += [
-            (spell(left), spell(right)) for left, right in sorted(pairs, key=lambda p: (ranks[p[0]], ranks[p[1]]))
+            (spell_bytes(left), spell_bytes(right))
+            for left, right in sorted(pairs, key=lambda p: (ranks[p[0]], ranks[p[1]]))
         ]
-    vocab = {spell(token): (ranks[token] if keep is None else i) for i, token in enumerate(tokens)}
+    vocab = {spell_bytes(token): (ranks[token] if keep is None else i) for i, token in enumerate(tokens)}
     tokenizer = Tokenizer(BPE(vocab, merges, fuse_unk=False, ignore_merges=True))
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [

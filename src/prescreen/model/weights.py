@@ -22,7 +22,7 @@ from prescreen.errors import GuardError, WeightsError
 from prescreen.model import mxfp4
 from prescreen.model.checkpoint import Shards, write_config, write_generation_config
 from prescreen.model.experts import WEIGHTS
-from prescreen.model.files import TWIN, locate_model
+from prescreen.model.files import base_of, locate_model
 from prescreen.model.tokenizer import PAD, RETURN, build_tokenizer, load_tokenizer
 
 LoadBase = Callable[[Path, torch.dtype, str], GptOssForCausalLM]  # folder, precision, device
@@ -34,15 +34,6 @@ class Loaded(NamedTuple):
     model: nn.Module
     tokenizer: Tokenizer
     folder: Path
-
-
-def base_of(folder: Path) -> Path:
-    """The model folder an adapter folder sits on."""
-    path = folder.parent / "base.json"
-    if not path.exists():
-        raise WeightsError(f"{folder}: an adapter without base.json beside it; use the whole training run")
-    base = json.loads(path.read_text())["base"]
-    return locate_model(base if base == TWIN or Path(base).is_absolute() else folder.parent / base)
 
 
 def read_tokenizer(where: str | Path) -> Tokenizer:

@@ -20,6 +20,8 @@ from prescreen.service.worker import Worker
 from prescreen.store.base import Who
 
 STATIC: Final = Path(__file__).with_name("static")
+# The framework's own telemetry sends paths, messages of exceptions and typed words where the environment says: off
+SILENT: Final = dict.fromkeys(("tracing", "metrics", "logs", "operation_spans", "auto_configure"), False)
 _TYPES: Final = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _SAID: Final = {
     404: "There is nothing here, or it is not yours to see.",
@@ -48,6 +50,7 @@ def make_app(house: House, doors: Doors, routers: Sequence[APIRouter], *, works:
         docs_url=None,
         redoc_url=None,
         lifespan=live,
+        telemetry=SILENT,  # type: ignore[arg-type]
         dependencies=[Depends(guard)],
     )
     app.state.house, app.state.doors = house, doors

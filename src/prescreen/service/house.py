@@ -1,6 +1,7 @@
 """What every request and the worker share: settings, store, engine, ways to the record; how a page is rendered."""
 
 import datetime
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
@@ -16,10 +17,12 @@ from prescreen.ehr.channel import Channel
 from prescreen.ehr.desk import FhirDesk
 from prescreen.service.navigation import show_caller
 from prescreen.service.settings import Settings
+from prescreen.service.watch.spans import Spans
 from prescreen.store.base import Store
 
 if TYPE_CHECKING:
     from prescreen.service.engine.guarding import GuardedEngine
+    from prescreen.service.watch.trial import Tried
 
 TEMPLATES = Path(__file__).with_name("templates")
 
@@ -61,7 +64,15 @@ class House:
     why: str = ""
     try_model: Callable[[], None] | None = None  # opens an engine that was away
     desk: FhirDesk | None = None
+    tried: "Tried | None" = None  # a candidate on trial beside the release
+    notice: str = ""  # what the staff must know of releases
+    reload: Callable[[], bool] | None = None  # opens anew what changed in the folder of releases
+    keep_rules: Callable[[], str] | None = None  # stops a release that breaks a rule
+    swap: threading.Lock = field(default_factory=threading.Lock)
+    opening: threading.Lock = field(default_factory=threading.Lock)  # one model is opened at a time
     pages: Environment = field(default_factory=make_environment)
+    spans: Spans = field(default_factory=Spans)
+    routes: frozenset[str] = frozenset()  # the templates of all pages, once there are any
 
     @property
     def undo_for(self) -> datetime.timedelta:
@@ -73,8 +84,27 @@ class House:
         """After how long the rules draft alone."""
         return datetime.timedelta(seconds=self.settings.review.draft_by_s)
 
+    def serving(self) -> "tuple[GuardedEngine | None, ModelLabel | None]":
+        """The engine and its own label, never one of each of two releases."""
+        with self.swap:
+            return self.engine, self.label
+
+    def serve(self, engine: "GuardedEngine | None", label: ModelLabel | None, why: str) -> "GuardedEngine | None":
+        """Let another engine draft from now on; the one before, for the caller to close."""
+        with self.swap:
+            old, self.engine, self.label, self.why = self.engine, engine, label, why
+            return old
+
+    def hold(self, why: str) -> None:
+        """Let the rules draft alone until the service is started again or the release changes."""
+        if (old := self.serve(None, None, why)) is not None:
+            old.close()
+
     def close(self) -> None:
-        """Let go of the engine and the database."""
+        """Let go of the engines, the traces and the database."""
+        self.spans.close()
+        if self.tried is not None:
+            self.tried.engine.close()
         if self.engine is not None:
             self.engine.close()
         self.store.close()
@@ -88,6 +118,7 @@ class House:
             "clinic": self.settings.clinic,
             "demo": self.settings.demo,
             "engine_note": self.why,
+            "release_note": self.notice,
             "viewer": show_caller(caller),
             "csrf": caller.csrf if caller is not None else "",
             "lang": "en",

@@ -24,10 +24,11 @@ class Shown(NamedTuple):
 _SIGNER: Final = (Link("Queue", "/queue"), Link("Hand-over", "/handover"), Link("Account", "/account"))
 LINKS: Final = {
     "nurse": _SIGNER,
-    "physician": _SIGNER,
+    "physician": (*_SIGNER[:2], Link("Sheet", "/sheet"), *_SIGNER[2:]),
     "admin": (
         Link("People", "/admin/people"),
         Link("Record", "/admin/record"),
+        Link("Sheet", "/sheet"),
         Link("System", "/admin/system"),
         Link("Account", "/account"),
     ),

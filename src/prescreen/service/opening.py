@@ -6,15 +6,20 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from prescreen.ehr.desk import FhirDesk
 from prescreen.ehr.shelf import Found, ShelfConflict, Stored
+from prescreen.monitor.shelf import find_doubt
 from prescreen.pipeline import Stages
 from prescreen.service.door.identity import Doors
 from prescreen.service.door.oidc import OidcClient
 from prescreen.service.door.programs import open_hooks, open_programs
-from prescreen.service.engine.engines import guard, open_engine
+from prescreen.service.engine.engines import Doubt, Endpoint, Released, guard, open_engine, trust
 from prescreen.service.engine.guarding import GuardSettings
 from prescreen.service.house import House
 from prescreen.service.record.ways import open_way
 from prescreen.service.settings import Settings
+from prescreen.service.watch.labels import name_labels, own_version
+from prescreen.service.watch.reloading import Reloader
+from prescreen.service.watch.spans import open_spans
+from prescreen.service.watch.stopping import keep_rules
 from prescreen.store.migrate import open_store
 from prescreen.store.shelf import SqlShelf
 
@@ -41,7 +46,10 @@ def find_places(data: Path, keys: Path | None = None) -> Places:
 
 def open_house(settings: Settings, places: Places, stages: Stages) -> House:
     """Everything opened and checked; what cannot serve is said in one sentence before a port is opened."""
+    spans = open_spans(settings.traces, own_version())
     house = open_record(settings, places)
+    house.spans, spans.labels = spans, lambda: name_labels(house)
+    watch_releases(house, stages)  # first, so that no change between the two is missed
     open_model(house, stages)
     warm(house)
     return house
@@ -57,13 +65,32 @@ def open_record(settings: Settings, places: Places, *, make: bool = True) -> Hou
 def open_model(house: House, stages: Stages) -> None:
     """Open the engine the settings name; where it may only be away for a while, the house tries again by and by."""
     settings = house.settings
-    opened = open_engine(settings.engine, stages)
-    old = house.engine
-    house.engine = guard(opened, GuardSettings(timeout_s=settings.review.draft_by_s / 2, waiting=ASKING))
-    house.label, house.why = opened.label, opened.why
-    house.try_model = (lambda: open_model(house, stages)) if opened.later else None
+    waiting = GuardSettings(timeout_s=settings.review.draft_by_s / 2, waiting=ASKING)
+    with house.opening:
+        if house.label is not None:  # of two models at once there may be no room: the rules draft meanwhile
+            house.hold("another release is being opened")
+        opened = open_engine(settings.engine, stages, find_doubts(house))
+        old = house.serve(guard(opened, waiting), opened.label, opened.why)
+        house.try_model = (lambda: open_model(house, stages)) if opened.later else None
     if old is not None:
         old.close()
+
+
+def find_doubts(house: House) -> Doubt:
+    """What else must hold before a release serves here: two signatures, where the clinic asks for them."""
+    settings = house.settings
+    if not settings.needs_approvals or not isinstance(settings.engine, Released | Endpoint):
+        return trust
+    folder = settings.engine.releases
+    return lambda release: find_doubt(folder, release, house.store)
+
+
+def watch_releases(house: House, stages: Stages) -> None:
+    """From now on notice what changes in the folder of releases, and keep the stop rules."""
+    engine = house.settings.engine
+    if isinstance(engine, Released) or (isinstance(engine, Endpoint) and not engine.demo):
+        house.reload = Reloader(house, stages, lambda: open_model(house, stages))
+        house.keep_rules = lambda: keep_rules(house, stages)
 
 
 def warm(house: House) -> None:
@@ -89,7 +116,7 @@ def open_app(house: House, *, works: bool = True) -> "FastAPI":
     from prescreen.service.nurse.care_pages import care_pages
     from prescreen.service.nurse.queue_pages import queue_pages
     from prescreen.service.nurse.review_pages import review_pages
-    from prescreen.service.office import admin_pages, audit_pages
+    from prescreen.service.office import admin_pages, audit_pages, sheet_page
     from prescreen.service.patient import entry as patient_door
     from prescreen.service.patient import pages as patient_pages
     from prescreen.service.record import fhir_pages, hook_pages, launch_pages
@@ -101,6 +128,7 @@ def open_app(house: House, *, works: bool = True) -> "FastAPI":
         account_pages,
         admin_pages,
         audit_pages,
+        sheet_page,
         glass_pages,
         fhir_pages,
         hook_pages,
@@ -109,9 +137,22 @@ def open_app(house: House, *, works: bool = True) -> "FastAPI":
     doors = open_doors(house)
     routers = [*(part.make_router() for part in parts), queue_pages, review_pages, care_pages]
     made = app.make_app(house, doors, routers, works=works)
+    watch_requests(house, made)
     off = () if doors.oidc else ("oidc-*",)
     roles.check_routes(made, off=off)
     return made
+
+
+def watch_requests(house: House, app: "FastAPI") -> None:
+    """Count every request from now on, and trace it where the settings say so."""
+    from fastapi.routing import iter_route_contexts
+
+    from prescreen.service.watch.traffic import Counted, Traffic
+
+    house.routes = frozenset(str(route.path) for route in iter_route_contexts(app.routes))
+    app.state.traffic = Traffic(house.spans)
+    if house.settings.metrics is not None or house.settings.traces is not None:
+        app.add_middleware(Counted, traffic=app.state.traffic)  # type: ignore[arg-type]
 
 
 def open_doors(house: House) -> Doors:

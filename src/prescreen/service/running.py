@@ -12,6 +12,7 @@ from prescreen.service.door.identity_settings import is_loopback
 from prescreen.service.house import House
 from prescreen.service.opening import find_places, open_app, open_doors, open_house
 from prescreen.service.settings import Settings, read_settings
+from prescreen.service.watch.exposing import expose
 from prescreen.store.accounts import add_first_admin
 from prescreen.store.base import Who
 
@@ -32,20 +33,21 @@ def run_service(
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn raises it again when it is done
     try:
         app = open_app(house)
-        greet(house, is_new=is_new)
-        _log_to_console()
-        uvicorn.run(
-            app,
-            host=host,
-            port=port,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=bool(settings.web.proxies),
-            forwarded_allow_ips=list(settings.web.proxies),
-            timeout_keep_alive=KEEP_S,
-            timeout_graceful_shutdown=10,
-        )
+        with expose(house, app.state.traffic, data):
+            greet(house, is_new=is_new)
+            _log_to_console()
+            uvicorn.run(
+                app,
+                host=host,
+                port=port,
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=bool(settings.web.proxies),
+                forwarded_allow_ips=list(settings.web.proxies),
+                timeout_keep_alive=KEEP_S,
+                timeout_graceful_shutdown=10,
+            )
     finally:
         house.close()
 

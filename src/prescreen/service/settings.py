@@ -1,7 +1,7 @@
 """serve.yaml: what a clinic sets, frozen; unknown keys are errors. Secrets stand in files it names, never here."""
 
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from pydantic import Field, model_validator
 
@@ -13,6 +13,7 @@ from prescreen.service.door.identity_settings import IdentitySettings
 from prescreen.service.door.programs import HookSettings, Program
 from prescreen.service.engine.engines import Demo, EngineSettings, RulesOnly
 from prescreen.service.record.ways import EmbeddedWay, Way
+from prescreen.service.watch.settings import MetricsSettings, TraceSettings
 
 NAME: Final = "serve.yaml"
 
@@ -83,7 +84,15 @@ class Settings(Strict):
     hooks: HookSettings | None = None
     launch: LaunchSettings | None = None
     audit: Audit = Audit()
+    approvals: Literal["required", "waived"] = "required"  # a release needs a physician's and an admin's signature
+    metrics: MetricsSettings | None = None
+    traces: TraceSettings | None = None
     demo: bool = False  # invented patients: marks every page, allows an unreleased model and plain http here
+
+    @property
+    def needs_approvals(self) -> bool:
+        """Whether an unsigned release is refused; invented patients need nobody's signature."""
+        return self.approvals == "required" and not self.demo
 
     @model_validator(mode="after")
     def _is_safe(self) -> "Settings":

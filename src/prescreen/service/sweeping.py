@@ -35,6 +35,8 @@ def sweep(house: House) -> int:
         take_over(house, visit_id)
     if house.try_model is not None:
         house.try_model()
+    if house.keep_rules is not None:
+        house.keep_rules()
     take_checkpoint(house.store, house.settings.audit.anchor, house.settings.audit.every)
     return len(left)
 

@@ -1,7 +1,7 @@
-"""One line on each waiting visit: who it is and why they stand where they stand. Knows no page.
+"""One line on each waiting visit: who it is, and the rule that fired or the patient's own words. Knows no page.
 
-This opens sealed columns, a little of every visit on the list. Of a visit where the nurse decides first it tells
-what the rules found and nothing of the draft.
+This opens sealed columns, a little of every visit on the list. Of a draft it tells which rules it carries and
+nothing a model wrote.
 """
 
 import json
@@ -23,15 +23,18 @@ from prescreen.store.people import User
 from prescreen.store.queue import SEALED, Waiting
 from prescreen.store.tables import Draft, Entry, Patient, Visit
 
+SHOWN = 70  # letters of the patient's words: two lines on a phone
 _TURNS = dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A)))  # would turn the rest of the line around
 
 
 class Glimpse(NamedTuple):
-    """What a line of the queue says beyond its open columns. `level` is the one that may be shown."""
+    """What a line of the queue says beyond its open columns. `level` is the one that may be shown; `rule` is the
+    heaviest that fired, `words` what the patient came with where none did."""
 
     name: str
     level: Acuity | None
-    why: str
+    rule: str
+    words: str
     decides_first: bool
 
 
@@ -43,17 +46,20 @@ def glimpse(act: Act, rows: Sequence[Waiting]) -> dict[str, Glimpse]:
     patients = _load_patients(act, visits.values())
     wanted = [visit.draft_id for visit in visits.values() if visit.draft_id]
     drafts = {draft.id: draft for draft in act.session.scalars(select(Draft).where(Draft.id.in_(wanted)))}
-    alerts, chosen = _read_marks(act, visits, patients)
+    rules, chosen = _read_marks(act, visits, patients)
+    for visit in visits.values():
+        draft = drafts.get(visit.draft_id or "")
+        if visit.id not in rules and draft is not None and patients[visit.patient_id].sealed_key is not None:
+            rules[visit.id] = _first_rule(read_draft(act, visit, draft))
+    words = _read_words(act, [visit for visit in visits.values() if not rules.get(visit.id)], patients)
     found = {}
     for visit in visits.values():
         draft = drafts.get(visit.draft_id or "")
         hides = visit.blind and visit.id not in chosen and (draft is None or draft.label is not None)
         opens = patients[visit.patient_id].sealed_key is not None
-        why = alerts.get(visit.id, "")
-        if not why and opens and draft is not None:
-            why = _reason(read_draft(act, visit, draft), hides=hides)
         name = _name(act, visit) if opens else "data destroyed"
-        found[visit.id] = Glimpse(name, shown_level(visit, hides=hides), why, hides)
+        level = shown_level(visit, hides=hides)
+        found[visit.id] = Glimpse(name, level, rules.get(visit.id, ""), words.get(visit.id, ""), hides)
     return found
 
 
@@ -64,11 +70,29 @@ def tell_name(act: Act, visit_id: str) -> str:
     return _name(act, visit) if patient.sealed_key is not None else "data destroyed"
 
 
-def _reason(report: Report, *, hides: bool) -> str:
-    """The heaviest rule, then what the draft says; of a hidden draft the rule alone."""
+def cut_words(told: str) -> str:
+    """What was said, on one line and cut at a word."""
+    line = " ".join(told.translate(_TURNS).split())
+    if len(line) <= SHOWN:
+        return line
+    return (line[: SHOWN + 1].rpartition(" ")[0] or line[:SHOWN]) + " …"
+
+
+def _first_rule(report: Report) -> str:
+    """The heaviest rule of a report, "" where none fired."""
     names = rule_names()
-    ruled = next((names[rule] for rule in report.rules if rule in names), "")
-    return ruled if ruled or hides else next(iter(report.red_flags), report.rationale or report.summary)
+    return next((names[rule] for rule in report.rules if rule in names), "")
+
+
+def _read_words(act: Act, visits: Sequence[Visit], patients: dict[str, Patient]) -> dict[str, str]:
+    """The complaint of each of these visits."""
+    owners = {visit.id: visit.patient_id for visit in visits if patients[visit.patient_id].sealed_key is not None}
+    query = select(Visit.id, Visit.case).where(Visit.id.in_(owners), Visit.case.is_not(None))
+    return {
+        id: cut_words(json.loads(act.unseal(owners[id], f"visits|case|{id}", sealed))["complaint"])
+        for id, sealed in act.session.execute(query)
+        if sealed is not None
+    }
 
 
 @cache

@@ -15,6 +15,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, func, insert, inspect, select
 
 from prescreen.errors import GuardError
+from prescreen.store import loop_tables  # noqa: F401  (its tables belong to the metadata)
 from prescreen.store.base import GENESIS, Clock, Store, database_file, now_utc, open_database
 from prescreen.store.faults import say_faults
 from prescreen.store.keys import Keys

@@ -32,14 +32,24 @@ class Parcel(NamedTuple):
     attempts: int
 
 
-def is_parcel_due(act: Act, lease: datetime.timedelta = LEASE) -> bool:
+class Ways(NamedTuple):
+    """Whose rows are meant: those of the channels named, or with `others` of every channel but these."""
+
+    names: tuple[str, ...] = ()
+    others: bool = True
+
+
+ALL: Final = Ways()
+
+
+def is_parcel_due(act: Act, lease: datetime.timedelta = LEASE, ways: Ways = ALL) -> bool:
     """Whether `take_parcel` would find one: a look takes no turn from anybody."""
-    return act.session.scalar(_due(act, lease).with_only_columns(Outgoing.id)) is not None
+    return act.session.scalar(_due(act, lease, ways).with_only_columns(Outgoing.id)) is not None
 
 
-def take_parcel(act: Act, worker: str, lease: datetime.timedelta = LEASE) -> Parcel | None:
+def take_parcel(act: Act, worker: str, lease: datetime.timedelta = LEASE, ways: Ways = ALL) -> Parcel | None:
     """The oldest row that is due and nobody holds; a correction waits until what it corrects has left."""
-    row = act.session.scalar(_due(act, lease).with_for_update(skip_locked=True))
+    row = act.session.scalar(_due(act, lease, ways).with_for_update(skip_locked=True))
     if row is None:
         return None
     row.lease, row.lease_until, row.attempts = worker, act.now + lease, row.attempts + 1
@@ -127,7 +137,7 @@ def count_states(act: Act) -> dict[str, int]:
     return {state: count for state, count in act.session.execute(query)}
 
 
-def _due(act: Act, lease: datetime.timedelta) -> Select[Outgoing]:
+def _due(act: Act, lease: datetime.timedelta, ways: Ways) -> Select[Outgoing]:
     earlier = aliased(Outgoing)
     held_back = exists().where(
         Review.id == Outgoing.review_id,
@@ -139,6 +149,7 @@ def _due(act: Act, lease: datetime.timedelta) -> Select[Outgoing]:
         select(Outgoing)
         .where(
             ~held_back,
+            Outgoing.channel.not_in(ways.names) if ways.others else Outgoing.channel.in_(ways.names),
             Outgoing.state == "waiting",
             is_due(act, Outgoing.due, FARTHEST),
             is_free(act, Outgoing, lease),

@@ -12,6 +12,7 @@ from prescreen.clinic.signed import PatientLink
 from prescreen.config import Strict
 from prescreen.errors import ConflictError, RefusedError
 from prescreen.store.base import Act, Store
+from prescreen.store.loop_tables import Outcome
 from prescreen.store.shelf import name_identifier, name_subject
 from prescreen.store.tables import Outgoing, Patient, Resource, ResourceKey, Review, Visit
 
@@ -84,6 +85,8 @@ def shred(act: Act, patient_id: str, reason: str) -> int:
     copies = _delete_copies(act, patient)
     patient.sealed_key = patient.link = patient.look = None
     patient.shredded = act.now
+    visits = select(Visit.id).where(Visit.patient_id == patient_id)
+    act.session.execute(delete(Outcome).where(Outcome.visit_id.in_(visits)))
     act.log("patient.shred", patient_id, reason=reason, copies=copies)
     return copies
 
@@ -106,7 +109,7 @@ def scrub(store: Store) -> None:
     with store.engine.connect() as connection:
         if connection.dialect.name == "postgresql":
             alone = connection.execution_options(isolation_level="AUTOCOMMIT")
-            for table in (Patient, Resource, ResourceKey):
+            for table in (Patient, Outcome, Resource, ResourceKey):
                 alone.execute(text(f"VACUUM FULL {table.__tablename__}"))
             alone.execute(text("CHECKPOINT"))
             return

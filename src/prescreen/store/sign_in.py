@@ -85,6 +85,29 @@ def prove(store: Store, user: User, session_id: str, password: str, code: str) -
         return Answer(begun, row)
 
 
+def vouch(store: Store, login: str, password: str, code: str) -> User | datetime.timedelta | None:
+    """Who signs at the console, by password and code: the person, how long to wait, or None where it was wrong.
+
+    Throttled as the door is, and with it: tries here count there.
+    """
+    gates = ((LOGIN, login.strip().lower()[:256]),)
+    wait = _knock(store, DOOR, gates)
+    if wait is not None:
+        return wait
+    with store.look(DOOR) as look:
+        user = find_user(look, login)
+    right = verify(user.password if user else None, password, store.clock())
+    with store.act(DOOR) as act:
+        row = act.session.get(User, user.id, with_for_update=True, populate_existing=True) if user else None
+        why = _why_not(act, row, right, code) or ("password to be changed first" if row and row.must_change else "")
+        if why or row is None:
+            act.log("vouch", row.id if row else "", "refused", why=why, wait=_seconds(act, gates))
+            return None
+        forgive(act, *gates[0])
+        act.log("vouch", row.id)
+        return row
+
+
 def sign_in_claimed(act: Act, user: User, limits: Limits, old_session: str = "") -> Begun | None:
     """A session for a person an identity provider vouches for; None where the account is disabled."""
     if user.disabled:

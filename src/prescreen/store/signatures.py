@@ -1,7 +1,7 @@
 """Signatures that stand, of patients who let their visits train the next version: read, in order, and noted.
 
 A signature that was taken back, corrected since, can still be undone or is of a visit opened again is not read; nor
-is anything of a patient whose key was destroyed. Knows no training.
+is anything of a patient whose key was destroyed, or of a visit that became a test case. Knows no training.
 """
 
 import datetime
@@ -15,6 +15,7 @@ from sqlalchemy import Select, func, select
 from prescreen.clinic.acuity import Acuity
 from prescreen.clinic.signed import SignedVisit
 from prescreen.store.base import Act
+from prescreen.store.loop_tables import IncidentRow
 from prescreen.store.record import add_record
 from prescreen.store.reviews import read_signed
 from prescreen.store.tables import Patient, Review, Visit
@@ -76,6 +77,7 @@ def mark_signatures(act: Act, between: Moments = (None, None)) -> str:
 def _standing(act: Act, between: Moments) -> Select[Review, Visit]:
     since, until = between
     later = select(Review.corrects).where(Review.state == "signed", Review.corrects.is_not(None))
+    judging = select(IncidentRow.visit_id).where(IncidentRow.case_id.is_not(None))
     query = (
         select(Review, Visit)
         .join(Visit, Visit.id == Review.visit_id)
@@ -84,6 +86,7 @@ def _standing(act: Act, between: Moments) -> Select[Review, Visit]:
             Review.state == "signed",
             Review.undo_until <= act.now,
             Review.id.not_in(later),
+            Visit.id.not_in(judging),
             Visit.state == "signed",
             Patient.training.is_(True),
             Patient.sealed_key.is_not(None),

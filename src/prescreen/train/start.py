@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from prescreen.errors import GuardError
 from prescreen.model import weights
-from prescreen.model.files import TWIN, locate_model
+from prescreen.model.files import TWIN, base_of, locate_model
 from prescreen.model.offload import keep_embeddings_on_host
 from prescreen.model.resident import load_resident
 from prescreen.model.shape import new_model
@@ -96,7 +96,7 @@ def _continue(parent: str | Path, recipe: Any) -> Begun:
     device = own_device() if packed or ranks.count() == 1 else "cpu"  # what is to be spread need not fit one card
     load_base = load_resident if packed else weights.load_dense
     model, tokenizer, _ = weights.load_model(folder, compute_dtype(), device, merge=False, load_base=load_base)
-    base = weights.base_of(folder) if has_adapter else TWIN if str(parent) == TWIN else folder
+    base = base_of(folder) if has_adapter else TWIN if str(parent) == TWIN else folder
     model = model if has_adapter else add_adapter(model, recipe.lora)
     if recipe.host_embeddings:
         keep_embeddings_on_host(unwrap(model))

@@ -81,7 +81,7 @@ def judge(
     stamps = {looks.signer for looks in signers if looks.stamps(limits)}
     found: dict[str, set[str]] = {
         "phi": {one.code for one in batch if one.left},
-        "injected": {one.code for one in batch if find_orders(list_said(one))},
+        "injected": {one.code for one in batch if any(map(find_orders, list_said(one)))},
         "below_rules": {one.code for one in batch if is_below_rules(one)},
         "rubber_stamp": {one.code for one in batch if one.signer in stamps and not is_clinical(one.kinds)},
         "too_alike": {twin.name for twin in find_near((one.code, one.case.recorded) for one in batch)},

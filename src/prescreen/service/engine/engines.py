@@ -5,8 +5,9 @@ so it must serve them under the release's own name or a person must have confirm
 else is a demo and says so. Knows releases and engines, no page.
 """
 
+import datetime
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -19,7 +20,7 @@ from prescreen.model.endpoint import KEY, EndpointEngine
 from prescreen.model.engine import Completion, Progress
 from prescreen.model.harmony import Message
 from prescreen.pipeline import Stages
-from prescreen.release import Release, open_release
+from prescreen.release import Release, open_release, refuse
 from prescreen.service.engine.calling import Caller, ThreadCaller
 from prescreen.service.engine.guarding import GuardedEngine, GuardSettings
 from prescreen.service.engine.host import Host
@@ -28,6 +29,12 @@ from prescreen.service.engine.probe import PROBE_S, Probe, probe_server
 from prescreen.service.engine.standing import Standing, compare, served_name, stands, watch
 
 DEMO = "demo, unreleased"
+Doubt = Callable[[Release], str]
+
+
+def trust(_release: Release) -> str:
+    """Nothing else speaks against it."""
+    return ""
 
 
 class RulesOnly(Strict):
@@ -91,16 +98,49 @@ class Opened(NamedTuple):
     later: bool = False
 
 
-def open_engine(settings: EngineSettings, stages: Stages) -> Opened:
-    """Open what the settings name; never raises for a model that may not or cannot serve."""
+def open_engine(settings: EngineSettings, stages: Stages, doubt: Doubt = trust) -> Opened:
+    """Open what the settings name; never raises for a model that may not or cannot serve.
+
+    `doubt` says what else speaks against a release, e.g. that nobody has signed it.
+    """
     match settings:
         case Released():
-            return _open_released(settings, stages)
+            return _open_released(settings, stages, doubt)
         case Demo():
             return _open_demo(settings)
         case Endpoint():
-            return _open_endpoint(settings, stages)
+            return _open_endpoint(settings, stages, doubt)
     return Opened(None, None, "the settings name no model; drafted by rules only")
+
+
+def open_candidate(settings: Released | Endpoint, stages: Stages, release: Release) -> Opened:
+    """Open a candidate on trial beside the release: one process of lowest priority, or the server by its name."""
+    try:
+        refuse(release, stages, datetime.datetime.now(datetime.UTC).date())
+    except (ValueError, KeyError, OSError) as error:
+        return Opened(None, None, _sentence(error))
+    if isinstance(settings, Released):
+        return _start_hosts(
+            release.model, label_of(release), settings.model_copy(update={"processes": 1}), stands, 19
+        )
+    named = settings.model_copy(update={"model": served_name(release), "demo": True})
+    opened = _open_endpoint(named, stages, trust)
+    if opened.label is None or opened.probe is None or not opened.probe.listed:
+        return Opened(None, None, "the server does not list the candidate under its own name", probe=opened.probe)
+    return opened._replace(
+        label=opened.label.model_copy(update={"version": served_name(release), "verdict": release.verdict})
+    )
+
+
+def label_of(release: Release) -> ModelLabel:
+    """What a draft of a release is marked with."""
+    return ModelLabel(
+        name=release.candidate,
+        version=release.weights[:12],
+        engine="in-process",
+        weights=release.weights,
+        verdict=release.verdict,
+    )
 
 
 def guard(opened: Opened, settings: GuardSettings | None = None) -> GuardedEngine:
@@ -108,20 +148,16 @@ def guard(opened: Opened, settings: GuardSettings | None = None) -> GuardedEngin
     return GuardedEngine(opened.engine, settings, why=opened.why, standing=opened.standing)
 
 
-def _open_released(settings: Released, stages: Stages) -> Opened:
+def _open_released(settings: Released, stages: Stages, doubt: Doubt) -> Opened:
     try:
         release = open_release(settings.releases, stages)
         standing = watch(settings.releases, release)
+        why = doubt(release)
     except (ValueError, KeyError, OSError) as error:
         return Opened(None, None, _sentence(error))
-    label = ModelLabel(
-        name=release.candidate,
-        version=release.weights[:12],
-        engine="in-process",
-        weights=release.weights,
-        verdict=release.verdict,
-    )
-    return _start_hosts(release.model, label, settings, standing)
+    if why:
+        return Opened(None, None, why)
+    return _start_hosts(release.model, label_of(release), settings, standing)
 
 
 def _open_demo(settings: Demo) -> Opened:
@@ -136,8 +172,10 @@ def _open_demo(settings: Demo) -> Opened:
     return _start_hosts(settings.model, label, settings, stands)
 
 
-def _start_hosts(where: str, label: ModelLabel, settings: Released | Demo, standing: Standing) -> Opened:
-    order = {"kind": "model", "where": where, "threads": settings.threads}
+def _start_hosts(
+    where: str, label: ModelLabel, settings: Released | Demo, standing: Standing, nice: int = 0
+) -> Opened:
+    order = {"kind": "model", "where": where, "threads": settings.threads, "nice": nice}
     pool = Pool([Host(order, label.name, start_s=settings.start_s) for _ in range(settings.processes)])
     if fault := pool.start():
         pool.close()
@@ -145,7 +183,7 @@ def _start_hosts(where: str, label: ModelLabel, settings: Released | Demo, stand
     return Opened(pool, label, "", standing)
 
 
-def _open_endpoint(settings: Endpoint, stages: Stages) -> Opened:
+def _open_endpoint(settings: Endpoint, stages: Stages, doubt: Doubt) -> Opened:
     release: Release | None = None
     standing, key = stands, os.environ.get(KEY, "")
     try:
@@ -155,6 +193,8 @@ def _open_endpoint(settings: Endpoint, stages: Stages) -> Opened:
         if not settings.demo:
             release = open_release(settings.releases, stages)
             standing = watch(settings.releases, release)
+            if why := doubt(release):
+                return Opened(None, None, why)
     except (ValueError, KeyError, OSError) as error:
         return Opened(None, None, _sentence(error))
     probe = probe_server(engine, key, min(settings.timeout_s, PROBE_S))

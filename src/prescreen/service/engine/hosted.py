@@ -9,6 +9,7 @@ import resource
 import sys
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from queue import Queue
 from typing import Any
 
@@ -24,6 +25,8 @@ def open_model(order: Mapping[str, Any]) -> Engine:
     """What the first line asks for."""
     if order["kind"] == "script":
         return FaultyEngine(Script.model_validate(order["script"]))
+    with suppress(OSError):  # a candidate on trial waits for everybody else, where the unit's filter lets it
+        os.nice(order.get("nice", 0))
     locate_model(order["where"])  # before torch loads: nothing there is soon said
     from prescreen.model.engine import load_engine
 

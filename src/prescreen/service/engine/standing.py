@@ -64,6 +64,6 @@ def watch(releases: Path, release: Release) -> Standing:
             changed = hash_file(path) != known
         except OSError:
             return "the current release cannot be read; restore it and restart the service"
-        return "the current release changed since the start; restart the service" if changed else ""
+        return "the current release changed since the start; it is being opened anew" if changed else ""
 
     return stand

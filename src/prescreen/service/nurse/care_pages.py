@@ -17,6 +17,7 @@ from prescreen.service.nurse.viewer import At, Form, Nurse, Posted
 from prescreen.service.record.histories import fetch_history
 from prescreen.store.base import Act
 from prescreen.store.holding import add_facts, ask_patient, assign, raise_now
+from prescreen.store.incidents import report
 from prescreen.store.notices import invite
 from prescreen.store.reviewing import open_correction
 from prescreen.store.visits import lock_visit, read_case
@@ -73,6 +74,16 @@ def measure(request: Request, visit_id: str, house: At, viewer: Nurse, form: For
 def correct(request: Request, visit_id: str, house: At, viewer: Nurse, form: Form) -> Response:
     """Open a signed visit for a correction."""
     return do(request, house, viewer, visit_id, form, lambda act: open_correction(act, visit_id))
+
+
+@care_pages.post("/visits/{visit_id}/incident", name="visit-incident")
+def report_incident(request: Request, visit_id: str, house: At, viewer: Nurse, form: Form) -> Response:
+    """Report that something went wrong; the visit itself stays as it is."""
+
+    def keep(act: Act) -> None:
+        report(act, visit_id, form.text("kind", 64), form.text("severity", 64), form.text("what", 4_000))
+
+    return do(request, house, viewer, visit_id, form, keep)
 
 
 @care_pages.post("/invitations", name="visit-invite")

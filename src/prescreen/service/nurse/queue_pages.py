@@ -33,7 +33,8 @@ class Row(NamedTuple):
     level: str
     level_class: str
     wait: Wait
-    why: str
+    rule: str
+    words: str
     state: str
     language: str
     team: str
@@ -42,6 +43,7 @@ class Row(NamedTuple):
     held_by: str
     is_mine: bool
     decides_first: bool
+    has_draft: bool
     version: int
 
 
@@ -146,7 +148,8 @@ def _row(
         level=NAMES[level] if level else unknown,
         level_class=level.value if level else "unknown",
         wait=tell_wait(row.since, now, level, house.settings.review.targets_min),
-        why=seen.why or ("the draft is hidden until you decide" if seen.decides_first else "no draft yet"),
+        rule=seen.rule,
+        words=seen.words,
         state=_state(row, names, viewer),
         language=row.language,
         team=row.team if len(viewer.teams) > 1 else "",
@@ -155,6 +158,7 @@ def _row(
         held_by="" if row.locked_by in (None, viewer.id) else names.get(row.locked_by or "", "a colleague"),
         is_mine=row.locked_by == viewer.id,
         decides_first=seen.decides_first,
+        has_draft=row.has_draft,
         version=row.version,
     )
 

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
 from prescreen.clinic.acuity import Acuity
+from prescreen.clinic.incident import KINDS, SEVERITIES
 from prescreen.clinic.report import Report
 from prescreen.errors import ConflictError, RefusedError
 from prescreen.service.door.access import may_open
@@ -20,6 +21,7 @@ from prescreen.service.nurse.viewer import At, Form, Nurse, Posted, Viewer, is_o
 from prescreen.store.base import Act
 from prescreen.store.charts import Chart, open_chart, read_ahead, read_chart
 from prescreen.store.holding import release
+from prescreen.store.incidents import list_incidents
 from prescreen.store.notices import list_colleagues
 from prescreen.store.queue import read_queue
 from prescreen.store.reviewing import begin_review, decide_first, end_intake, sign_chart, undo_last
@@ -171,6 +173,7 @@ def render_visit(
         colleagues = [user for user in list_colleagues(act, chart.visit.team) if user.id != viewer.id]
         others = read_queue(act, viewer.teams, 20)
         undo = [told for told in tell_undo(act, house) if told["visit"] == visit_id]
+        incidents = list_incidents(act, visit_id=visit_id)
         by_glass = may_open(act, viewer.caller, chart.visit) == "glass"
     base = base_report(chart)
     fits = form is not None and form.text("seen", 64) == chart.digest
@@ -181,6 +184,7 @@ def render_visit(
         status,
         chart=chart,
         by_glass=by_glass,
+        incidents=incidents,
         base=base,
         fields=_fields(chart, base, form if fits else None),
         lost=[] if fits or form is None else _lost(form),
@@ -204,6 +208,8 @@ def _known(house: House, chart: Chart) -> dict[str, Any]:
         "level_names": {level.value: NAMES[level] for level in Acuity},
         "reasons": REASONS,
         "statuses": STATUSES,
+        "incident_kinds": KINDS,
+        "severities": SEVERITIES,
         "vitals": VITALS,
         "states": STATES,
         "wait": tell_wait(since, now, chart.level, house.settings.review.targets_min),

@@ -174,7 +174,10 @@ def _follow_up(house: House, visit_id: str, state: Interview) -> None:
     """Ask the model for one more question; whatever goes wrong, the script goes on."""
     if house.engine is None:
         return
-    question = house.engine.ask(talk.model_messages(state))
+    name, version = ("none", "none") if house.label is None else (house.label.name, house.label.version)
+    with house.spans.span("question", model=name, version=version) as span:
+        question = house.engine.ask(talk.model_messages(state))
+        span.tell(finish="stop" if question else "error")
     offered = talk.offer_question(state, question or "")
     try:
         with house.store.act(Who(visit_id, "patient")) as act:

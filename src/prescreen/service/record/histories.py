@@ -13,7 +13,7 @@ ASKED = ("fhir", "embedded")  # kinds of ways that can tell a history
 
 def fetch_history(house: House, visit_id: str) -> str:
     """Read and keep the history of a visit's patient; a sentence where it cannot be had, "" where it can."""
-    channel = _find_channel(house)
+    channel = find_reader(house)
     with house.store.look(Who("record", "service")) as look:
         reference = read_link(look, look.session.get_one(Visit, visit_id)).reference
     if channel is None or reference is None:
@@ -27,6 +27,7 @@ def fetch_history(house: House, visit_id: str) -> str:
     return ""
 
 
-def _find_channel(house: House) -> Channel | None:
+def find_reader(house: House) -> Channel | None:
+    """The first way that can be read from; None where the clinic has none."""
     names = [way.name for way in house.settings.record if way.kind in ASKED]
     return house.channels.get(names[0]) if names else None

@@ -1,0 +1,62 @@
+"""The stop rules, kept by the running service: a release beyond its bounds is rolled back, a bad trial ended.
+
+Where the folder of releases cannot be written the model is taken out of service all the same, and people are told.
+Knows the store and the rules; decides nothing a person could not read in limits.yaml.
+"""
+
+import datetime
+import logging
+from typing import Final
+
+from prescreen.errors import PrescreenError
+from prescreen.monitor.advance import judge, read_limits_of
+from prescreen.monitor.guard import find_stops
+from prescreen.monitor.life import note_judged, rollback
+from prescreen.monitor.shelf import Shelf, read_state
+from prescreen.pipeline import Stages
+from prescreen.release import CURRENT, key_of, read_release
+from prescreen.service.engine.engines import Endpoint, Released
+from prescreen.service.house import House
+from prescreen.store.base import Who
+from prescreen.store.trials import read_trial_contacts
+
+LOG = logging.getLogger("prescreen.service")
+WHO: Final = Who("guard", "service")
+SEEN: Final = datetime.timedelta(days=90)  # no rule looks back further
+
+
+def keep_rules(house: House, stages: Stages) -> str:
+    """Evaluate every rule once; what was stopped and why, "" where nothing was."""
+    settings = house.settings.engine
+    if not isinstance(settings, Released | Endpoint) or house.label is None or not house.label.verdict:
+        return ""
+    shelf = Shelf(settings.releases, stages, house.store, house.store.clock)
+    with house.store.look(WHO) as look:
+        contacts = read_trial_contacts(look, look.now - SEEN)
+    if not shelf.ledger.path.exists():
+        return ""
+    release = read_release(settings.releases / CURRENT)
+    limits = read_limits_of(shelf, key_of(release))
+    stops = find_stops(contacts, limits.stop, release.weights, release.verdict, house.store.clock())
+    if stops:
+        why = "; ".join(stop.sentence for stop in stops)
+        take_back(house, shelf, why)
+        return why
+    state = read_state(shelf.ledger.read())
+    judged = judge(shelf, state, contacts)
+    if judged is not None and judged.verdict == "stop":
+        note_judged(shelf, WHO, "shadow" if state.stage == "shadow" else "canary", judged)
+        return "; ".join(judged.reasons)
+    return ""
+
+
+def take_back(house: House, shelf: Shelf, why: str) -> None:
+    """Roll back; where that cannot be written, let the rules draft alone from now on and say so."""
+    try:
+        rollback(shelf, WHO, why)
+    except (OSError, PrescreenError) as error:
+        LOG.error("a stop rule was broken and the rollback could not be written: %s", type(error).__name__)
+        house.hold(f"a stop rule was broken ({why}) and the rollback could not be written; "
+                   "run `prescreen release rollback` where the releases are kept")  # fmt: skip
+        with house.store.act(WHO) as act:
+            act.log("model.held", house.settings.clinic.name[:64], "failed")
