@@ -11,16 +11,16 @@ from hypothesis import strategies as st
 from monitor.corrections import draw_cases, make_reviewed, relevel, settle
 from prescreen.clinic.acuity import Acuity
 from prescreen.clinic.edits import is_clinical
-from prescreen.clinic.report import Draft
+from prescreen.clinic.report import Consideration, Draft
 from prescreen.data.records import Pair
 from prescreen.monitor.feedback.frames import argues_for_itself, frame_pair
-from prescreen.monitor.feedback.raters import find_looked
+from prescreen.monitor.feedback.raters import find_looked, watch_signers
 from prescreen.monitor.feedback.reviewed import Reviewed
 from prescreen.monitor.feedback.rows import (
     balance_lengths,
     make_answers,
     make_case,
-    make_pair,
+    make_pairs,
     make_rows,
     measure_ratio,
 )
@@ -44,11 +44,33 @@ def unchanged(one: Reviewed, **changes: object) -> Reviewed:
 
 def test_a_pair_is_made_only_of_a_clinical_edit() -> None:
     for one in BATCH:
-        assert (make_pair(one) is not None) == is_clinical(one.kinds)
-        assert make_pair(unchanged(one)) is None
-        assert make_pair(replace(one, draft=None)) is None
-    worded = replace(BATCH[0], kinds=frozenset({"wording_only"}))
-    assert make_pair(worded) is None
+        assert bool(make_pairs(one)) == is_clinical(one.kinds)
+        assert make_pairs(unchanged(one)) == make_pairs(replace(one, draft=None)) == []
+    changed = next(one for one in BATCH if is_clinical(one.kinds))
+    assert make_pairs(replace(changed, kinds=frozenset({"wording_only"}))) == []
+
+
+@given(st.integers(0, COUNT - 1), LEVELS, st.booleans())
+def test_a_level_and_the_rest_are_pairs_of_their_own(number: int, level: Acuity, more: bool) -> None:
+    one = relevel(unchanged(BATCH[number]), level)
+    assert one.draft is not None
+    if more:
+        told = [Consideration(condition="hay fever", supports=[], against=[]), *one.final.differential[:2]]
+        one = settle(replace(one, final=one.final.model_copy(update={"differential": told})))
+    changed = level != one.draft.acuity
+    pairs = {pair.id.rpartition("-")[2]: pair for pair in make_pairs(one)}
+    assert set(pairs) == ({"level"} if changed else set()) | ({"pair"} if more else set())
+    if changed:
+        chosen, rejected = (answer(side) for side in (pairs["level"].chosen, pairs["level"].rejected))
+        assert (chosen.acuity, rejected.acuity) == (level, one.draft.acuity)
+        named = chosen.rationale.replace(level.value.capitalize(), rejected.acuity.value.capitalize(), 1)
+        assert chosen.model_copy(update={"acuity": rejected.acuity, "rationale": named}) == rejected
+        assert pairs["level"].reason in one.kinds
+    if more:
+        chosen, rejected = (answer(side) for side in (pairs["pair"].chosen, pairs["pair"].rejected))
+        assert chosen.acuity == rejected.acuity == level
+        assert chosen.model_copy(update={"differential": rejected.differential}) == rejected
+        assert pairs["pair"].reason == "differential_changed"
 
 
 @given(st.integers(0, COUNT - 1), LEVELS)
@@ -98,10 +120,9 @@ def test_agreement_is_learned_only_from_who_looks() -> None:
 
 def test_single_answers_of_a_correction_are_both_sides_of_its_pair() -> None:
     one = next(one for one in BATCH if is_clinical(one.kinds))
-    pair = make_pair(one)
     bad, good = make_answers(one, set())
-    assert pair is not None and (bad.label, good.label) == (False, True)
-    assert bad.completion == pair.rejected and good.completion == pair.chosen
+    assert one.draft is not None and (bad.label, good.label) == (False, True)
+    assert answer(bad.completion).acuity == one.draft.acuity and answer(good.completion).acuity == one.level
 
 
 def test_a_held_out_case_has_the_signed_level_and_no_other() -> None:
@@ -110,16 +131,16 @@ def test_a_held_out_case_has_the_signed_level_and_no_other() -> None:
     assert case.label.acuity == BATCH[3].level and case.label.accepted == (BATCH[3].level,)
 
 
-def make_pairs() -> list[Pair]:
+def draw_pairs() -> list[Pair]:
     batch = list(BATCH)
     for number, one in enumerate(BATCH):
         level = Acuity.LOW if number % 2 else Acuity.HIGH
         batch.append(replace(relevel(unchanged(one), level), patient=f"other-{number}"))
-    return [pair for one in batch if (pair := make_pair(one)) is not None]
+    return [pair for one in batch for pair in make_pairs(one)]
 
 
 def test_chosen_cannot_be_told_from_rejected_by_words_or_length() -> None:
-    pairs = make_pairs()
+    pairs = draw_pairs()
     area = measure_area(pairs)
     assert area.pairs >= 40 and area.value is not None and area.low is not None
     assert area.low < 0.6, area
@@ -133,18 +154,17 @@ def test_a_template_on_one_side_is_seen() -> None:
         told = told.model_copy(update={"rationale": f"Nurse's own view. {told.rationale}"})
         return replace(pair, chosen=({**pair.chosen[0], "content": told.model_dump_json()},))
 
-    area = measure_area([mark(pair) for pair in make_pairs()])
+    area = measure_area([mark(pair) for pair in draw_pairs()])
     assert area.low is not None and area.low > 0.9
 
 
 def test_too_few_pairs_have_no_area() -> None:
-    assert measure_area(make_pairs()[:5]).value is None
+    assert measure_area(draw_pairs()[:5]).value is None
 
 
 @given(st.lists(st.tuples(st.integers(1, 400), st.integers(1, 400)), max_size=40))
 def test_lengths_are_balanced_by_leaving_out(lengths: list[tuple[int, int]]) -> None:
-    base = make_pair(next(one for one in BATCH if is_clinical(one.kinds)))
-    assert base is not None
+    base = draw_pairs()[0]
     pairs = [
         replace(base, id=f"{n}", chosen=({"role": "assistant", "content": "x" * a},),
                 rejected=({"role": "assistant", "content": "x" * b},))
@@ -158,13 +178,12 @@ def test_lengths_are_balanced_by_leaving_out(lengths: list[tuple[int, int]]) -> 
 
 
 def test_where_length_would_be_learned_the_batch_is_stopped() -> None:
-    base = make_pair(next(one for one in BATCH if is_clinical(one.kinds)))
-    assert base is not None
+    base = draw_pairs()[0]
     longer = ({**base.chosen[0], "content": base.chosen[0]["content"] * 2},)
     pairs = [replace(base, id=f"{n}", chosen=longer) for n in range(30)]
     (stop,) = find_uneven(balance_lengths(pairs), 60)
     assert (stop.name, stop.count) == ("uneven", 30)
-    assert find_uneven(balance_lengths([*pairs[:3], *make_pairs()]), 60) == []
+    assert find_uneven(balance_lengths([*pairs[:3], *draw_pairs()]), 60) == []
 
 
 def test_who_looks_is_known_by_time_and_own_choices() -> None:
@@ -175,6 +194,23 @@ def test_who_looks_is_known_by_time_and_own_choices() -> None:
     agreed = [unchanged(one, signer="c", seconds=2, blind=one.draft.acuity) for one in BATCH[26:28] if one.draft]
     looked = find_looked([*slow, *fast, *few, *agreed], limits)
     assert looked == {one.code for one in (*slow, *agreed)}
+
+
+def test_of_who_is_mostly_quick_not_even_the_slow_signatures_count() -> None:
+    batch = [unchanged(one, signer="a", seconds=40 if n < 3 else 2, blind=None) for n, one in enumerate(BATCH[:12])]
+    assert batch[0].draft is not None
+    batch[0] = replace(batch[0], blind=batch[0].level)  # one own choice agrees by chance
+    (looks,) = watch_signers(batch, Limits())
+    assert looks.stamps(Limits()) and not looks.looks(Limits())
+    assert find_looked(batch, Limits()) == set()
+    mended = [replace(one, final=_lowered(one)) if n > 8 else one for n, one in enumerate(batch)]
+    (looks,) = watch_signers([settle(one) for one in mended], Limits())
+    assert not looks.stamps(Limits()) and not looks.looks(Limits())  # neither one nor the other
+    assert find_looked([settle(one) for one in mended], Limits()) == {batch[0].code}
+
+
+def _lowered(one: Reviewed) -> Draft:
+    return one.final.model_copy(update={"acuity": Acuity.LOW if one.level is not Acuity.LOW else Acuity.HIGH})
 
 
 @pytest.mark.parametrize(("kept", "looks"), [(0, False), (5, True)])

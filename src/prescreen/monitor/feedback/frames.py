@@ -1,6 +1,9 @@
-"""A level changed alone: the sentences that argue for the old one are taken out of both answers.
+"""Two answers that differ in what a nurse changed, one thing at a time: the level, or what the report says.
 
-In the form a nurse may change the level and nothing else; rationale and next steps then still argue for the level
+Where several things differ at once, training takes the easiest to see, which is the name of a condition and never
+the level. So a level makes a pair of its own, in which everything else is the same to the letter.
+
+In the form a nurse may change the level and nothing else; rationale and next steps then still argue for the one
 she refused. Learned as they stand they would teach a report that contradicts itself; written anew on her side only,
 their wording would tell chosen from rejected. So both sides get the same plain sentence, which names its own level
 and the findings both share, and lose the steps that are bound to a level. Knows no case and no file.
@@ -29,6 +32,23 @@ class Sides(NamedTuple):
     chosen: Draft
     rejected: Draft
     framed: bool
+
+
+def level_pair(draft: Draft, final: Draft) -> Sides | None:
+    """What the model wrote, at the nurse's level and at its own: nothing else differs; None where no level does."""
+    if draft.acuity == final.acuity:
+        return None
+    return frame_pair(draft, draft.model_copy(update={"acuity": final.acuity}))
+
+
+def content_pair(draft: Draft, final: Draft) -> Sides | None:
+    """What the nurse wrote and what the model did, both at her level; None where only the level differs."""
+    framed = frame_pair(draft, final)
+    rejected = framed.rejected.model_copy(update={"acuity": final.acuity})
+    if framed.framed:  # the sentence that names the level is hers on both sides
+        same = draft.rationale == final.rationale or not is_other(draft.rationale, final.rationale)
+        rejected = rejected.model_copy(update={"rationale": framed.chosen.rationale}) if same else rejected
+    return None if framed.chosen == rejected else Sides(framed.chosen, rejected, framed.framed)
 
 
 def frame_pair(draft: Draft, final: Draft) -> Sides:

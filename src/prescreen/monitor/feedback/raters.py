@@ -73,8 +73,9 @@ def find_looked(batch: Sequence[Reviewed], limits: Limits) -> set[str]:
 
     Either the same level was chosen before the draft was seen, or the signer is known to look and took the time.
     """
-    who = {looks.signer for looks in watch_signers(batch, limits) if looks.looks(limits)}
-    stamps = {looks.signer for looks in watch_signers(batch, limits) if looks.stamps(limits)}
+    signers = watch_signers(batch, limits)
+    who = {one.signer for one in signers if one.looks(limits)}
+    stamps = {one.signer for one in signers if one.stamps(limits)}
     return {
         one.code
         for one in batch

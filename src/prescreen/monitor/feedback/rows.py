@@ -15,7 +15,14 @@ from prescreen.data.records import Answer, Pair, Row
 from prescreen.data.rows import priority_messages, report_answer, report_messages
 from prescreen.model.harmony import Message
 from prescreen.model.prompt import task_messages
-from prescreen.monitor.feedback.frames import argues_for_itself, frame_pair
+from prescreen.monitor.feedback.frames import (
+    LEVEL_KINDS,
+    Sides,
+    argues_for_itself,
+    content_pair,
+    frame_pair,
+    level_pair,
+)
 from prescreen.monitor.feedback.reviewed import Reviewed
 
 ORIGIN = "the level a nurse signed"
@@ -29,17 +36,24 @@ class Balanced(NamedTuple):
     dropped: list[str]
 
 
-def make_pair(one: Reviewed) -> Pair | None:
-    """The nurse's report and the model's own; None without a model's draft or a clinical edit."""
+def make_pairs(one: Reviewed) -> list[Pair]:
+    """The nurse's side and the model's, a pair for the level and one for the rest; none without a clinical edit."""
     if one.draft is None or not is_clinical(one.kinds):
-        return None
-    sides = frame_pair(one.draft, one.final)
-    if sides.chosen == sides.rejected:
-        return None
+        return []
+    lowered = one.final.acuity < one.draft.acuity
+    said = [kind for kind in KINDS if kind in one.kinds and kind not in LEVEL_KINDS]
+    found = (
+        ("level", level_pair(one.draft, one.final), "level_lowered" if lowered else "level_raised"),
+        ("pair", content_pair(one.draft, one.final) if is_clinical(said) else None, next(iter(said), "")),
+    )
+    return [_pair(one, name, sides, reason) for name, sides, reason in found if sides is not None]
+
+
+def _pair(one: Reviewed, name: str, sides: Sides, reason: str) -> Pair:
     chosen, rejected = (report_answer(one.case, side) for side in (sides.chosen, sides.rejected))
     prompt = tuple(task_messages("report", one.case))
-    return Pair(f"{one.code}-pair", one.case.id, one.patient, "report", one.case.source, one.case.licence,
-                first_kind(one), one.level.value, prompt, (chosen,), (rejected,))  # fmt: skip
+    return Pair(f"{one.code}-{name}", one.case.id, one.patient, "report", one.case.source, one.case.licence,
+                reason, one.level.value, prompt, (chosen,), (rejected,))  # fmt: skip
 
 
 def make_rows(one: Reviewed, lookers: Collection[str]) -> list[Row]:

@@ -14,6 +14,7 @@ from prescreen.data.written import Written
 from prescreen.monitor.feedback import rows as making
 from prescreen.monitor.feedback.build import CARD, FeedbackRecipe
 from prescreen.monitor.feedback.card import make_card, render_card
+from prescreen.monitor.feedback.frames import LEVEL_KINDS
 from prescreen.monitor.feedback.gathering import Gathered, count_dropped
 from prescreen.monitor.feedback.parts import Divided, divide
 from prescreen.monitor.feedback.raters import find_looked
@@ -37,7 +38,9 @@ def write_batch(recipe: FeedbackRecipe, run: Run, gathered: Gathered, judged: Ju
     made = {part: make_all(batch, looked) for part, batch in (("train", divided.train), ("valid", divided.valid))}
     refuse(find_uneven(made["train"].balanced, len(kept)), run.folder)
     own = made["train"].balanced.pairs
-    checks["told apart by words alone (AUC)"] = measure_area(own, recipe.seed)._asdict()
+    level = [pair for pair in own if pair.reason in LEVEL_KINDS]
+    checks["levels told apart by other words (AUC)"] = measure_area(level, recipe.seed)._asdict()
+    checks["all told apart by other words (AUC)"] = measure_area(own, recipe.seed)._asdict()
     checks["copied from the draft, share of words"] = measure_copied(own)
     older = draw_share(replay.pairs, len(own), recipe.replay_share)
     figures = {"corrections": len(own), "replay_share": len(older) / max(1, len(own) + len(older))}
@@ -77,7 +80,7 @@ class Made(NamedTuple):
 
 def make_all(batch: Sequence[Reviewed], looked: set[str]) -> Made:
     """Pairs of equal length, rows and single answers of one part."""
-    pairs = [pair for one in batch if (pair := making.make_pair(one)) is not None]
+    pairs = [pair for one in batch for pair in making.make_pairs(one)]
     rows = [row for one in batch for row in making.make_rows(one, looked)]
     return Made(
         making.balance_lengths(pairs),
