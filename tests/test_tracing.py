@@ -12,7 +12,7 @@ from prescreen.errors import GuardError
 from prescreen.pipeline import load_steps, open_run, run_steps
 from prescreen.records.vault import Vault
 from prescreen.run import Run, write_json
-from prescreen.tracing import belongs, find_rows, has_learned, list_runs, trace_down, trace_up
+from prescreen.tracing import belongs, find_rows, find_served, has_learned, list_runs, trace_down, trace_up
 from prescreen.train.supervised import SupervisedRecipe
 from records.exports import write_export
 
@@ -42,8 +42,9 @@ def clinic(tmp_path_factory):
     model.start()
     (model.folder / "adapter.txt").write_text("weights")
     model.finish([model.folder / "adapter.txt"], {})
-    release = {"candidate": "sft", "model": str(model.folder.resolve()), "weights": "", "gate": "", "verdict": "",
-               "serves": "sft", "expires": "2030-01-01", "promoted": "2026-11-26T00:00:00Z"}  # fmt: skip
+    release = {"candidate": "sft", "model": str(model.folder.resolve()), "weights": "ab" * 32, "gate": "",
+               "verdict": "", "serves": "sft", "expires": "2030-01-01",
+               "promoted": "2026-11-26T00:00:00Z"}  # fmt: skip
     (folder / "releases").mkdir()
     write_json(folder / "releases/current.json", release)
     return folder
@@ -83,6 +84,14 @@ def test_a_file_of_a_run_and_a_release_lead_to_their_run(clinic):
         told = trace(clinic, clinic / start)
         assert told.index("03-sft") < told.index("02-data") < told.index("01-records")
         assert "releases that serve one: current.json" in told
+
+
+def test_the_weights_a_signed_report_names_lead_to_the_run_behind_their_release(clinic):
+    for weights in ("ab" * 32, "ab" * 6):
+        told = trace(clinic, weights)
+        assert "03-sft" in told and "01-records" in told and "releases that serve one: current.json" in told
+    for other in ("ab" * 5, "cd" * 32, "AB" * 32):
+        assert find_served(other, clinic / "releases", STAGES) is None
 
 
 def test_from_a_patient_to_every_model_and_release(clinic):

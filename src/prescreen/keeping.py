@@ -163,11 +163,11 @@ def trace(what: str, runs: Path, releases: Path, stages: "Stages") -> None:
     """Print the chain of a run, an output, a release, a row or a patient."""
     from rich.console import Console
 
-    from prescreen.tracing import find_run, list_runs, trace_up
+    from prescreen.tracing import find_run, find_served, list_runs, trace_up
 
     console = Console(soft_wrap=True, highlight=False)
-    if Path(what).exists():
-        run = find_run(Path(what), stages)
+    run = find_run(Path(what), stages) if Path(what).exists() else find_served(what, releases, stages)
+    if run is not None:
         for step in trace_up(run):
             facts = "; ".join(f"{name}: {fact}" for name, fact in step.facts.items())
             console.print(f"{'  ' * step.depth}[bold]{step.name}[/]  {facts}")

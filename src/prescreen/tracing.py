@@ -19,6 +19,9 @@ from prescreen.summary import TRAINED
 LEARNED_FROM = ("data", "feedback")  # stages whose rows something learns
 
 
+SHORTEST = 12  # digits of a hash that tell weights apart
+
+
 class Step(NamedTuple):
     """One link of a chain: how far from where it began, what it is, and what is known of it."""
 
@@ -107,6 +110,16 @@ def find_run(path: Path, stages: Stages) -> Run:
         if (folder / MANIFEST).is_file():
             return open_run(folder, stages)
     raise InputError("is no run, no output of one and no release", file=path)
+
+
+def find_served(weights: str, releases: Path, stages: Stages) -> Run | None:
+    """The run of a release by its weights, whole or their first twelve digits, as a signed report names them."""
+    if len(weights) < SHORTEST or set(weights) - set("0123456789abcdef"):
+        return None
+    for release in list_kept(releases).values():
+        if release.weights.startswith(weights) and (Path(release.model) / MANIFEST).is_file():
+            return open_run(Path(release.model), stages)
+    return None
 
 
 def list_runs(runs: Path, stages: Stages) -> list[Run]:

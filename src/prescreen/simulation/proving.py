@@ -9,12 +9,11 @@ from typing import Any, NamedTuple
 
 from prescreen.custody import CUSTODY, Correction, read_custody
 from prescreen.monitor.shelf import read_state
-from prescreen.pipeline import open_run
 from prescreen.simulation.desk import Desk
 from prescreen.simulation.loop import Loop, Served
 from prescreen.simulation.verdict import Bar
 from prescreen.store.audit import verify
-from prescreen.tracing import trace_up
+from prescreen.tracing import find_served, trace_up
 
 
 class Proofs(NamedTuple):
@@ -58,7 +57,8 @@ def walk(desk: Desk, loop: Loop, served: Served) -> tuple[list[str], Counter[str
     """A visit drafted by an update, its release in the ledger, the runs behind it, the kinds of edit learned."""
     visit = next(truth.visit for truth in desk.book if truth.weights == served.weights)
     line = next(line for line in loop.shelf.ledger.read() if line.detail.get("weights") == served.weights)
-    run = open_run(Path(served.model), loop.shelf.stages)
+    run = find_served(served.weights, loop.shelf.folder, loop.shelf.stages)
+    assert run is not None, "what served was trained here"
     chain = list(trace_up(run))
     edits: Counter[str] = Counter()
     for parent in run.inputs.values():
