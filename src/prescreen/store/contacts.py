@@ -1,4 +1,4 @@
-"""Finished visits as contacts: codes, levels and times for monitoring. Five queries a batch, constant memory.
+"""Finished visits as contacts: codes, levels and times for monitoring. Six queries a batch, constant memory.
 
 Reads columns, not rows of the session, so that nothing of a long window stays in memory. A shredded patient's visit
 is counted, what its sealed parts held is unknown. Knows no signal and no statistics.
