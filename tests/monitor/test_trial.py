@@ -145,11 +145,9 @@ def test_upgrades_to_emergency_stop_a_release(missed: int, stopped: bool) -> Non
 
 
 def test_answers_that_are_no_reports_stop_a_release() -> None:
-    failed = [
-        make_contact(n, model=None, level_model=None, no_draft="the model's answer is no report") for n in range(10)
-    ]
+    failed = [make_contact(n, model=None, level_model=None, no_draft="no report") for n in range(10)]
     drafted = [make_contact(n, model=label_of(A)) for n in range(10, 30)]
-    away = [make_contact(n, model=None, level_model=None, no_draft="the model failed") for n in range(30, 60)]
+    away = [make_contact(n, model=None, level_model=None, no_draft="failed") for n in range(30, 60)]
     now = NOON + datetime.timedelta(days=1)
     assert [s.rule for s in find_stops([*failed, *drafted], STOPS, A.weights, A.verdict, now)] == [
         "schema_failures"

@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from monitor.shelves import ADMIN, make_gate
+from prescreen.clinic.absences import code_absence
 from prescreen.clinic.acuity import Acuity
 from prescreen.clinic.signed import ModelLabel
 from prescreen.model.engine import ScriptedEngine
@@ -242,7 +243,7 @@ def test_where_the_rollback_cannot_be_written_the_rules_draft_alone(
 def test_every_reason_that_says_unreadable_is_known_by_its_words() -> None:
     from prescreen.monitor.guard import UNREADABLE
 
-    told = {fault for fault in Fault if fault.value.startswith(UNREADABLE)}
+    told = {fault for fault in Fault if code_absence(fault.value) in UNREADABLE}
     assert told == {Fault.CUT, Fault.UNREADABLE}
 
 

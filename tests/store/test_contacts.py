@@ -163,7 +163,7 @@ def test_many_visits_cost_few_queries_and_stay_nowhere(store: Store, monkeypatch
         assert not list(act.session), "nothing of the window stays in the session"
     assert Counter(contact.signed is not None for contact in found) == {True: 8, False: 4}
     assert len({contact.visit for contact in found}) == 12
-    assert len([query for query in asked if query.startswith("SELECT")]) <= 5 * 3 + 1
+    assert len([query for query in asked if query.startswith("SELECT")]) <= 6 * 3 + 1
 
 
 def test_what_came_after_is_told_and_whether_anybody_looked(store: Store) -> None:

@@ -60,7 +60,7 @@ def test_every_column_the_clinics_key_seals_is_known() -> None:
     from prescreen.store.tables import Base
 
     hashes = {"patients.look", "resource_keys.look", "resources.subject"}
-    of_patients = {"patients", "visits", "entries", "drafts", "reviews"}
+    of_patients = {"patients", "visits", "entries", "drafts", "reviews", "shadows", "incidents"}
     sealed = {
         f"{table.name}.{column.name}"
         for table in Base.metadata.tables.values()

@@ -1,5 +1,7 @@
 """A shadow is kept sealed and touches nothing: no level, no version, no page; real work always comes first."""
 
+import datetime
+
 import pytest
 from sqlalchemy import select
 
@@ -11,6 +13,7 @@ from prescreen.errors import GuardError
 from prescreen.store.audit import verify
 from prescreen.store.base import Store
 from prescreen.store.charts import open_chart
+from prescreen.store.contacts import read_contacts
 from prescreen.store.extract import read_visit
 from prescreen.store.holding import claim
 from prescreen.store.loop_tables import Shadow
@@ -110,8 +113,19 @@ def test_the_trial_counts_levels_labels_and_failures(store: Store) -> None:
     shadow_of(store, drafted=False)
     with store.look(SERVICE) as look:
         (contact,) = read_trial_contacts(look, NOON)
+        (whole,) = read_contacts(look, NOON, NOON + datetime.timedelta(days=1))
+    assert (whole.shadow, whole.shadow_model, whole.shown) == (None, LABEL, contact.shown)
     assert contact.shadow_model == LABEL and contact.shadow is None and contact.level is None
-    assert contact.model is None and contact.no_draft == "no model in this test"
+    assert contact.model is None and contact.no_draft == "off"
+
+
+def test_the_level_of_the_last_shadow_stands_in_the_contact(store: Store) -> None:
+    make_drafted(store)
+    end_jobs(store)
+    shadow_of(store, level=Acuity.HIGH)
+    with store.look(SERVICE) as look:
+        (contact,) = read_contacts(look, NOON, NOON + datetime.timedelta(days=1))
+    assert (contact.shadow, contact.shadow_model) == (Acuity.HIGH, LABEL)
 
 
 def test_a_shadow_goes_with_its_patient(store: Store) -> None:

@@ -13,7 +13,7 @@ from prescreen.clinic.rates import Rate
 from prescreen.monitor.changes import Stop, Stops
 from prescreen.monitor.trial import count, is_lowered, is_missed, is_of, is_raised
 
-UNREADABLE: Final = "the model's answer"  # how every reason begins that says an answer was no report
+UNREADABLE: Final = frozenset({"no report", "cut off"})  # codes of `clinic.absences`: an answer that was no report
 
 
 class Stopped(NamedTuple):
@@ -44,7 +44,7 @@ def find_stops(
         rate = measure(_since(drafted, now, stop))
         if breaks(rate, stop):
             found.append(Stopped(name, rate, stop.most))
-    failed = [c for c in contacts if c.model is None and c.no_draft.startswith(UNREADABLE)]
+    failed = [c for c in contacts if c.model is None and c.no_draft in UNREADABLE]
     stop = stops.schema_failures
     rate = Rate(right=len(_since(failed, now, stop)), wrong=len(_since(drafted, now, stop)))
     return [*found, Stopped("schema_failures", rate, stop.most)] if breaks(rate, stop) else found

@@ -1,4 +1,4 @@
-"""Finished visits as contacts: codes, levels and times for monitoring. Five queries a batch, constant memory.
+"""Finished visits as contacts: codes, levels and times for monitoring. Six queries a batch, constant memory.
 
 Reads columns, not rows of the session, so that nothing of a long window stays in memory. A shredded patient's visit
 is counted, what its sealed parts held is unknown. Knows no signal and no statistics.
@@ -21,6 +21,7 @@ from prescreen.clinic.signed import ModelLabel, SignedVisit
 from prescreen.store.base import Act
 from prescreen.store.keys import unseal
 from prescreen.store.outcomes import Known, read_outcomes
+from prescreen.store.shadows import read_shadows
 from prescreen.store.tables import Draft, Patient, Review, Visit
 from prescreen.store.visits import LEVELS
 
@@ -77,10 +78,12 @@ def _read_batch(act: Act, rows: Sequence[Found]) -> Iterator[Contact]:
     first = select(Draft.visit_id, func.min(Draft.at)).where(Draft.visit_id.in_(visits)).group_by(Draft.visit_id)
     drafted = {visit: at for visit, at in act.session.execute(first)}
     became = read_outcomes(act, visits)
+    tried = read_shadows(act, visits)
     for row in rows:
         review, draft = reviews.get(row.id), drafts.get(shown[row.id] or "")
         made = _make_contact(row, review, draft, drafted.get(row.id), _open(act, row, review, draft))
         known = became.get(row.id, Known(followed=False, later=None))
+        made = made.model_copy(update=tried[row.id]._asdict()) if row.id in tried else made
         yield made if review is None else made.model_copy(update=known._asdict())
 
 
@@ -120,12 +123,12 @@ def _make_contact(
         unsupported=len(told.draft.unsupported) if told.draft and label else 0,
         level_rules=_level(visit.level_rules),
         level_model=model if label else None,
-        shown=_shown(visit, review, draft),
+        shown=find_shown(visit, review, draft),
         **parts,
     )
 
 
-def _shown(visit: Found, review: Found | None, draft: Found | None) -> Acuity | None:
+def find_shown(visit: Found, review: Found | None, draft: Found | None) -> Acuity | None:
     """The level the nurse met. A level chosen blind has raised the visit by itself and was met by nobody."""
     level = visit.level if review is None else review.level_before
     if review is not None and review.blind_level is not None and draft is not None:

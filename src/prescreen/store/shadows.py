@@ -4,11 +4,13 @@ A shadow touches no row but its own: no level, no version and no lock of a visit
 """
 
 import datetime
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
+from prescreen.clinic.acuity import Acuity
 from prescreen.clinic.case import Case
 from prescreen.clinic.report import Report
 from prescreen.clinic.signed import ModelLabel
@@ -17,7 +19,7 @@ from prescreen.store.drafts import is_work_due
 from prescreen.store.loop_tables import Shadow
 from prescreen.store.record import add_record
 from prescreen.store.tables import Draft, Patient, Visit
-from prescreen.store.visits import read_case
+from prescreen.store.visits import LEVELS, read_case
 
 FRESH = datetime.timedelta(minutes=30)  # a draft older than this is not shadowed any more: dropped under load
 
@@ -81,6 +83,24 @@ def keep_shadow(
         return None
     act.log("visit.shadow", visit.id, draft=work.draft_id, release=release[:16])
     return shadow
+
+
+class Shadowed(NamedTuple):
+    """What a contact tells of a candidate on trial: the level it would have shown, and its label."""
+
+    shadow: Acuity | None
+    shadow_model: ModelLabel
+
+
+def read_shadows(act: Act, visits: Sequence[str]) -> dict[str, Shadowed]:
+    """The last shadow of each of these visits, by visit."""
+    query = select(Shadow.visit_id, Shadow.level, Shadow.label).where(Shadow.visit_id.in_(visits))
+    return {
+        row.visit_id: Shadowed(
+            None if row.level is None else LEVELS[row.level], ModelLabel.model_validate(row.label)
+        )
+        for row in act.session.execute(query.order_by(Shadow.at))
+    }
 
 
 def read_shadow(act: Act, shadow: Shadow) -> Report:

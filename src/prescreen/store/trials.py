@@ -8,10 +8,12 @@ from collections.abc import Sequence
 
 from sqlalchemy import select
 
+from prescreen.clinic.absences import code_absence
 from prescreen.clinic.acuity import Acuity
 from prescreen.clinic.contact import Contact
 from prescreen.clinic.signed import ModelLabel
 from prescreen.store.base import Act
+from prescreen.store.contacts import find_shown
 from prescreen.store.loop_tables import Shadow
 from prescreen.store.tables import Draft, Review, Visit
 from prescreen.store.visits import LEVELS
@@ -56,10 +58,10 @@ def _make_contact(
         urgent=visit.urgent,
         drafted=None if draft is None else draft.at,
         model=label,
-        no_draft="" if draft is None else draft.why,
+        no_draft="" if label else code_absence(draft.why if draft else "no draft"),
         level_rules=_level(visit.level_rules),
         level_model=_level(visit.level_model) if label is not None else None,
-        shown=_level(first.level_before) if first else _level(visit.level),
+        shown=find_shown(visit, first, draft),
         shadow=None if shadow is None else _level(shadow.level),
         shadow_model=None if shadow is None else ModelLabel.model_validate(shadow.label),
         signed=None if last is None else last.at,

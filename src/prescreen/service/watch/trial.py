@@ -7,6 +7,7 @@ table that no page reads. Knows engines and the store, no page.
 import datetime
 from typing import Final, NamedTuple
 
+from prescreen.clinic.absences import code_absence
 from prescreen.clinic.signed import ModelLabel
 from prescreen.model.draft import Drafted
 from prescreen.monitor.guard import UNREADABLE
@@ -78,7 +79,7 @@ def shadow_once(house: House, tried: Tried) -> bool:
 def keep(house: House, tried: Tried, work: ShadowWork, drafted: Drafted) -> bool:
     """Keep what the candidate drafted, or that its answer was no report; an engine that was away is no failure."""
     is_drafted = drafted.model is not None
-    if not is_drafted and not drafted.error.startswith(UNREADABLE):
+    if not is_drafted and code_absence(drafted.error) not in UNREADABLE:
         return False
     with house.store.act(WHO) as act:
         report, seconds = drafted.report, drafted.seconds
