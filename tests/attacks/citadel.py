@@ -76,6 +76,7 @@ FORMS: Final[Mapping[str, str]] = {
     "visit-facts": "words consciousness heart_rate respiratory_rate systolic diastolic temperature spo2 pain",
     "visit-reopen": "",
     "visit-invite": "family given birth_date reference language team",
+    "visit-incident": "kind severity what",
     "glass-post": "reason password code",
     "user-add": "login name role teams reference",
     "user-change": "user what teams",

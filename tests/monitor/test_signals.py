@@ -162,6 +162,14 @@ def test_blind_reads_are_kept_apart() -> None:
     assert {group: (rate.right, rate.n) for group, rate in pull.rates.items()} == {"seen": (1, 1), "blind": (1, 2)}
 
 
+def test_worth_reading_are_those_who_disagree_and_in_a_gap_those_who_were_raised() -> None:
+    week = count(make_contact(), make_contact(visit="v-2", level=Acuity.HIGH, edited=True))
+    agreement, gap = week.figures["level_agreement"], week.figures["sex_gap"]
+    assert isinstance(agreement, Parts) and agreement.cases == {"medium": ("v-2",)}
+    assert isinstance(gap, Parts) and gap.cases == {"female": ("v-2",)}
+    assert (gap.rates["female"].right, gap.rates["female"].n) == (1, 2)
+
+
 def test_outcomes_wait_for_their_72_hours_and_for_somebody_who_looked() -> None:
     worse = Later(kind="admission", at=NOON + datetime.timedelta(days=1), level=Acuity.EMERGENCY)
     contacts = (make_contact(later=worse, followed=True), make_contact(visit="v-2", followed=True))

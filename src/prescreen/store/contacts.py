@@ -15,6 +15,7 @@ from prescreen.clinic.acuity import Acuity
 from prescreen.clinic.areas import find_area
 from prescreen.clinic.case import Case
 from prescreen.clinic.contact import Contact, band_age
+from prescreen.clinic.edits import classify_edits
 from prescreen.clinic.orders import gives_orders
 from prescreen.clinic.report import Report
 from prescreen.clinic.signed import ModelLabel, SignedVisit
@@ -167,8 +168,10 @@ def _decide(review: Found, told: _Told) -> dict[str, Any]:
 
 
 def _list_edits(signed: SignedVisit | None) -> tuple[str, ...]:
-    """The kinds of edit between draft and final; the one place that asks for them."""
-    return ()
+    """The kinds of edit between a model's draft and the final; none where the rules alone drafted."""
+    if signed is None or signed.draft is None:
+        return ()
+    return tuple(sorted(classify_edits(signed.draft, signed.final)))
 
 
 def _level(rank: int | None) -> Acuity | None:
