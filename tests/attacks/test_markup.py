@@ -1,5 +1,7 @@
 """Hostile words in every text field of every form, and every page of every role read as a browser reads it."""
 
+import base64
+import hashlib
 import html
 import re
 from collections.abc import Iterator, Sequence
@@ -41,14 +43,32 @@ def check(answer: Any, where: str) -> None:
     """The answer is ours: its headers, its status, its markup."""
     assert answer.status_code < 500, where
     assert {name.lower() for name in answer.headers} <= OURS, where
+    page = answer.text
     for name, value in HEADERS:
-        if name != "cache-control" or not where.startswith("GET /static"):
+        if name == "content-security-policy" and where == "GET /sheet" and answer.status_code == 200:
+            page = check_sheet(page, answer.headers[name])
+        elif name != "cache-control" or not where.startswith("GET /static"):
             assert answer.headers[name] == value, (where, name)
     assert not any(MARK in value for name, value in answer.headers.items() if name != "location"), where
     to = answer.headers.get("location", "")
     assert to == "" or (to.startswith("/") and to[1:2] != "/") or to.startswith("https://testserver/"), where
     if "html" in answer.headers.get("content-type", ""):
-        assert faults(answer.text) == [], where
+        assert faults(page) == [], where
+
+
+def check_sheet(page: str, policy: str) -> str:
+    """The sheet is one file that may be printed: its own style is allowed by its hash, and nothing else.
+
+    Returns the page without that style and without the charts that hold no word of ours.
+    """
+    (style,) = re.findall(r"<style>(.*?)</style>", page, re.DOTALL)
+    mark = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    nothing = "base-uri 'none'; frame-ancestors 'none'; form-action 'none'"
+    assert policy == f"default-src 'none'; style-src 'sha256-{mark}'; {nothing}"
+    page = page.replace(f"<style>{style}</style>", "")
+    return re.sub(
+        r"<svg.*?</svg>", lambda chart: chart[0] if MARK in chart[0].lower() else "", page, flags=re.DOTALL
+    )
 
 
 def waiting(citadel: Citadel) -> str:
