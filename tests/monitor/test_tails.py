@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from prescreen.clinic.rates import Rate
-from prescreen.monitor.comparing import roughness
+from prescreen.monitor.roughness import roughness
 from prescreen.monitor.tails import (
     find_limits,
     jensen_shannon,
@@ -18,6 +18,7 @@ from prescreen.monitor.tails import (
     tail_above,
     tail_below,
 )
+from prescreen.monitor.week import Mix, Share, Times
 
 COUNTS = st.integers(0, 60)
 
@@ -108,8 +109,23 @@ def test_the_pull_of_a_draft_needs_both_kinds_of_reading() -> None:
     assert pull_chance(Rate(right=150, wrong=10), Rate(), 0.1) == 1.0
 
 
+def shares(*rights: int, n: int = 40) -> list[Share]:
+    return [Share(Rate(right=right, wrong=n - right)) for right in rights]
+
+
 def test_weeks_that_vary_more_than_a_coin_widen_the_limits() -> None:
-    coin = [Rate(right=right, wrong=40 - right) for right in (4, 6, 5, 3, 7, 5, 4, 6)]
-    rough = [Rate(right=right, wrong=40 - right) for right in (0, 14, 1, 12, 0, 13, 2, 11)]
-    assert roughness(coin) == 1.0 and roughness(rough) > 3.0
-    assert roughness([]) == roughness([Rate(wrong=9)] * 5) == 1.0
+    assert roughness(shares(5, 6, 5, 4, 6, 5, 4, 6)) == 1.0
+    assert roughness(shares(0, 14, 1, 12, 0, 13, 2, 11)) > 3.0
+    assert roughness([]) == roughness(shares(0, 0, 0, 0, n=9)) == 1.0
+    assert roughness([Mix({"a": 20, "b": 20})] * 5) == 1.0
+    assert roughness([Mix({"a": 30, "b": 10}), Mix({"a": 10, "b": 30})] * 3) > 3.0
+    assert roughness([Times((20.0, 30.0, 40.0))] * 5) == 1.0
+    assert roughness([Times(tuple(range(10, 30))), Times(tuple(range(40, 60)))] * 3) > 3.0
+    calm, wild = rank_chance([1.0] * 9, [2.0, 3.0] * 9), rank_chance([1.0] * 9, [2.0, 3.0] * 9, 4.0)
+    assert calm[0] < wild[0] < 0.5
+
+
+def test_a_coin_pays_little_for_the_doubt() -> None:
+    dice = np.random.default_rng(9)
+    factors = [roughness(shares(*dice.binomial(40, 0.12, 12).tolist())) for _ in range(300)]
+    assert 1.0 < float(np.mean(factors)) < 1.4

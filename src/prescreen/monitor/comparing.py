@@ -8,6 +8,7 @@ from typing import NamedTuple
 from zlib import crc32
 
 from prescreen.clinic.rates import Rate
+from prescreen.monitor.roughness import roughness, thin, thin_mix
 from prescreen.monitor.signals import Bad, Signal
 from prescreen.monitor.tails import (
     mix_chance,
@@ -17,11 +18,10 @@ from prescreen.monitor.tails import (
     tail_above,
     tail_below,
 )
-from prescreen.monitor.week import Figure, Mix, Parts, Share, Times, add, pool, size, sum_up
+from prescreen.monitor.week import Figure, Mix, Parts, Share, Times, pool, size, sum_up
 
 LEAST_VALUES = 8  # of a median's or a mix's week
 LEAST_GROUP = 20  # of a reference that is all or none
-ROUGH = 0.05  # weeks of a reference that differ more than this chance are no single coin
 
 
 class Finding(NamedTuple):
@@ -64,7 +64,7 @@ class Reference:
 
     @cached_property
     def rough(self) -> float:
-        return roughness([sum_up(week.figure) for week in self.weeks])
+        return roughness([week.figure for week in self.weeks])
 
 
 def compare(signal: Signal, window: Figure, reference: Reference, least_group: int) -> Finding:
@@ -75,27 +75,11 @@ def compare(signal: Signal, window: Figure, reference: Reference, least_group: i
     if isinstance(window, Share) and isinstance(before, Share):
         return _share(window.rate, before.rate, signal, reference.rough)
     if isinstance(window, Mix) and isinstance(before, Mix):
-        return _mix(signal, window, before)
+        return _mix(signal, window, before, reference.rough)
     if isinstance(window, Times) and isinstance(before, Times):
-        return _times(window, before, signal.bad)
+        return _times(window, before, signal.bad, reference.rough)
     assert isinstance(window, Parts) and isinstance(before, Parts), "a signal keeps its kind"
-    return _parts(signal, window, before)
-
-
-def roughness(weeks: Sequence[Rate]) -> float:
-    """How many times more the reference's weeks vary than chance would have them; 1 where no more than that.
-
-    Weeks of few nurses or of families that come together are no coin: their limits must be wider.
-    """
-    told = [rate for rate in weeks if rate.n]
-    both = add(told)
-    if len(told) < 3 or not 0 < both.right < both.n:
-        return 1.0
-    from scipy.special import chdtrc
-
-    share = both.right / both.n
-    square = sum((r.right - r.n * share) ** 2 / (r.n * share * (1 - share)) for r in told)
-    return float(square / (len(told) - 1)) if chdtrc(len(told) - 1, square) < ROUGH else 1.0
+    return _parts(signal, window, before, reference.rough)
 
 
 def matters(change: float, signal: Signal) -> bool:
@@ -120,20 +104,15 @@ def _share(now: Rate, before: Rate, signal: Signal, rough: float = 1.0) -> Findi
     return Finding(min(1.0, sides * tail(x, n, k, m)), change, least)
 
 
-def thin(rate: Rate, rough: float) -> tuple[int, int]:
-    """The counts as if of so many fewer contacts."""
-    n = max(1, round(rate.n / rough))
-    return round(rate.right * n / rate.n), n
-
-
-def _mix(signal: Signal, now: Mix, before: Mix) -> Finding:
+def _mix(signal: Signal, now: Mix, before: Mix, rough: float) -> Finding:
     if now.n < LEAST_VALUES or before.n < LEAST_VALUES:
         return NOTHING
     change = shift_beyond_chance(now.counts, before.counts)
     if change < signal.effect:
         return Finding(1.0, change, 0.0)
     seed = crc32(repr((signal.name, sorted(now.counts.items()), sorted(before.counts.items()))).encode())
-    return Finding(mix_chance(now.counts, before.counts, seed), change, 0.0, farthest(now, before))
+    chance = mix_chance(thin_mix(now.counts, rough), thin_mix(before.counts, rough), seed)
+    return Finding(chance, change, 0.0, farthest(now, before))
 
 
 def farthest(now: Mix, before: Mix) -> str:
@@ -142,19 +121,19 @@ def farthest(now: Mix, before: Mix) -> str:
     return max(groups, key=lambda g: abs(now.counts.get(g, 0) / now.n - before.counts.get(g, 0) / before.n))
 
 
-def _times(now: Times, before: Times, bad: Bad) -> Finding:
+def _times(now: Times, before: Times, bad: Bad, rough: float) -> Finding:
     if len(now.values) < LEAST_VALUES or len(before.values) < LEAST_VALUES:
         return NOTHING
-    below, above = rank_chance(now.values, before.values)
+    below, above = rank_chance(now.values, before.values, rough)
     usual = statistics.median(before.values)
     change = statistics.median(now.values) / usual - 1 if usual else 0.0
     chances = {"up": above, "down": below, "both": min(1.0, 2 * min(above, below))}
     return Finding(chances[bad], change, 0.0)
 
 
-def _parts(signal: Signal, now: Parts, before: Parts) -> Finding:
+def _parts(signal: Signal, now: Parts, before: Parts, rough: float) -> Finding:
     found = {
-        group: _share(rate, before.rates.get(group, Rate()), signal)
+        group: _share(rate, before.rates.get(group, Rate()), signal, rough)
         for group, rate in now.rates.items()
         if rate.n and before.rates.get(group, Rate()).n
     }

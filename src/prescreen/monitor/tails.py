@@ -67,8 +67,11 @@ def pull_chance(seen: Rate, blind: Rate, gap: float) -> float:
     return float(np.clip((mass * below).sum(), 0.0, 1.0))
 
 
-def rank_chance(week: Sequence[float], reference: Sequence[float]) -> tuple[float, float]:
-    """One-sided chances of the rank test (Mann-Whitney, ties corrected): of values so low, of values so high."""
+def rank_chance(week: Sequence[float], reference: Sequence[float], rough: float = 1.0) -> tuple[float, float]:
+    """One-sided chances of the rank test (Mann-Whitney, ties corrected): of values so low, of values so high.
+
+    `rough` widens the spread, where weeks differ by themselves.
+    """
     n, size = len(week), len(reference)
     if not n or not size:
         return 1.0, 1.0
@@ -79,6 +82,7 @@ def rank_chance(week: Sequence[float], reference: Sequence[float]) -> tuple[floa
     counts = np.unique(np.concatenate([values, known]), return_counts=True)[1].astype(float)
     both = n + size
     spread = math.sqrt(max(0.0, n * size / 12 * (both + 1 - (counts**3 - counts).sum() / (both * (both - 1)))))
+    spread *= math.sqrt(rough)
     if spread == 0.0:
         return 1.0, 1.0
     return _phi((u + 0.5 - mean) / spread), _phi(-(u - 0.5 - mean) / spread)

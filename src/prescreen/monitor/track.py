@@ -9,7 +9,8 @@ from pydantic import Field
 
 from prescreen.config import Strict
 from prescreen.monitor.chart import Chart, Point, State, Unit
-from prescreen.monitor.comparing import NOTHING, Dated, Finding, Reference, compare, figure_of, matters, thin
+from prescreen.monitor.comparing import NOTHING, Dated, Finding, Reference, compare, figure_of, matters
+from prescreen.monitor.roughness import thin
 from prescreen.monitor.signals import Signal
 from prescreen.monitor.tails import Limit, find_limits
 from prescreen.monitor.week import Figure, Mix, Times, pool, size, sum_up
@@ -23,7 +24,7 @@ class Limits(Strict):
     """How alarms are made. `budget` is false alarms a quarter over all signals and tests together."""
 
     budget: Annotated[float, Field(gt=0, le=13)] = 1.0
-    spent: Annotated[float, Field(gt=0, le=1)] = 0.4  # of the nominal chances, by simulated steady years
+    spent: Annotated[float, Field(gt=0, le=1)] = 0.25  # of the nominal chances, by simulated steady years
     reference_weeks: Annotated[int, Field(ge=2)] = 12
     least_weeks: Annotated[int, Field(ge=2)] = 4  # of reference before anything is judged
     pools: Annotated[tuple[int, ...], Field(min_length=1)] = (1, 2, 4)  # weeks tested together
