@@ -71,8 +71,8 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--error", type=float, default=0.05, help="share of levels the nurses get wrong")
     parser.add_argument("--replay", type=float, default=0.3, help="share of rows from the champion's own data")
-    parser.add_argument("--dpo-lr", type=float, default=3e-4)
-    parser.add_argument("--sft-lr", type=float, default=2e-3)
+    parser.add_argument("--dpo-lr", type=float, default=4e-4)
+    parser.add_argument("--sft-lr", type=float, default=3e-4)
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--keep", type=Path, help="leave the runs here")
     parser.add_argument("--out", type=Path, help="write the figures here")
@@ -167,7 +167,7 @@ def learn_pairs(told: argparse.Namespace, feedback: Run, folder: Path) -> Run:
 
     recipe = preference.PreferenceRecipe.model_validate({
         "stage": "dpo", "inputs": {"data": feedback.name, "parent": "05-dpo"}, "beta": 0.1, "max_length": 1024,
-        "optimisation": _how(told, told.dpo_lr, 8192),
+        "optimisation": _how(told, told.dpo_lr, 4096),
     })  # fmt: skip
     return _carry_out(preference, recipe, "02-dpo", told, feedback, folder)
 
