@@ -7,9 +7,11 @@ whole batch waits for a person. Never quotes a word that was said. Knows signatu
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Final, Literal
 
+from prescreen.clinic.acuity import Acuity
 from prescreen.clinic.case import Case
 from prescreen.clinic.edits import is_clinical
 from prescreen.clinic.orders import find_orders
@@ -170,8 +172,13 @@ def list_texts(draft: Draft) -> list[str]:
 
 def is_below_rules(one: Reviewed) -> bool:
     """Whether the signed level is below what a red-flag rule asks, then or now."""
-    now = rule_acuity(check_rules(one.case))
-    return any(level is not None and one.level < level for level in (one.rules, now))
+    return any(level is not None and one.level < level for level in (one.rules, _read_rules(one.case)))
+
+
+@lru_cache(1024)
+def _read_rules(case: Case) -> Acuity | None:
+    """What the rules say of a case today; a batch is judged again and again while limits are chosen."""
+    return rule_acuity(check_rules(case))
 
 
 def _stop(name: Name, rows: set[str], of: int, limit: int, why: str) -> Stop | None:
