@@ -19,7 +19,7 @@ from prescreen.clinic.redflags import check_rules, rule_acuity
 from prescreen.clinic.report import Draft
 from prescreen.data.near import find_near
 from prescreen.errors import GuardError
-from prescreen.monitor.feedback.doubted import find_contradicted, find_odd_signers, is_beyond, is_disputed
+from prescreen.monitor.feedback.doubted import find_contradicted, find_odd_signers, is_above, is_beyond, is_disputed
 from prescreen.monitor.feedback.raters import Looks, watch_signers
 from prescreen.monitor.feedback.reviewed import Reviewed
 from prescreen.monitor.feedback.settings import Limits
@@ -124,8 +124,8 @@ def _find_stops(
         _stop("phi", found["phi"], whole, limits.phi_rows, "signatures may still hold something that identifies"),
         _share("phi", written, whole, limits.phi_share, "signed reports held something that identifies"),
         _stop("injected", found["injected"], whole, limits.injected_rows, "signatures hold orders to the software"),
-        _share("mislabelled", found["mislabelled"], whole, limits.mislabelled,
-               "signed levels speak against every other rater and the words"),
+        _surely("mislabelled", found["mislabelled"], whole, limits.mislabelled,
+                "signed levels speak against every other rater and the words"),
         _share("below_rules", found["below_rules"], whole, limits.below_rules, "levels are below a red-flag rule"),
         _share("rubber_stamp", found["rubber_stamp"], whole, limits.rubber_stamp,
                "signatures are agreement of people known not to look"),
@@ -187,3 +187,8 @@ def _stop(name: Name, rows: set[str], of: int, limit: int, why: str) -> Stop | N
 
 def _share(name: Name, rows: set[str], of: int, limit: float, why: str) -> Stop | None:
     return Stop(name, len(rows), of, limit, tuple(sorted(rows)), why) if len(rows) > limit * of else None
+
+
+def _surely(name: Name, rows: set[str], of: int, limit: float, why: str) -> Stop | None:
+    """A share of doubts, which chance moves: beyond the limit by more than chance explains."""
+    return _share(name, rows, of, limit, why) if is_above((len(rows), of), limit) else None
