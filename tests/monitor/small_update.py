@@ -75,10 +75,10 @@ def _plain(_recipe: Any, run: Run) -> None:
 
 
 def _batch(recipe: BatchRecipe, run: Run) -> None:
-    from prescreen.errors import GuardError
+    from prescreen.monitor.feedback.stops import Stop, refuse
 
     if recipe.stopped:
-        raise GuardError(f"the batch is stopped: {recipe.stopped}")
+        refuse([Stop(recipe.stopped, 3, 80, 2, ("a", "b", "c"), "rows")], run.folder)
     (run.folder / "train").mkdir()
     rows = "".join(json.dumps({"id": f"{recipe.word}{n}"}) + "\n" for n in range(recipe.pairs))
     (run.folder / "train" / "preference.jsonl").write_text(rows)

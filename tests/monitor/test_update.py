@@ -1,5 +1,6 @@
 """An update stays within its limits, waits where there is too little, holds with the gate, and begins its trial."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -121,10 +122,20 @@ def test_too_few_corrections_wait_and_say_how_many(clinic: Clinic) -> None:
     assert "held" not in clinic.deeds
 
 
-def test_a_batch_stopped_by_name_is_an_error_and_a_line(clinic: Clinic) -> None:
-    with pytest.raises(GuardError, match="stopped: phi"):
-        clinic.update(feedback={"stopped": "phi, 3 rows"})
-    assert clinic.deeds[-1] == "held"
+def test_a_batch_stopped_by_name_is_an_error_a_line_and_a_record(clinic: Clinic) -> None:
+    for stop in ("phi", "injected"):
+        with pytest.raises(GuardError, match=f"stopped and nothing is trained: {stop}"):
+            clinic.update(feedback={"stopped": stop})
+    held = [line.detail["why"] for line in clinic.shelf.ledger.read() if line.deed == "held"]
+    assert held == ["phi 3 of 80", "injected 3 of 80"], "the later batch does not overwrite what is known of the first"
+    kept = sorted((clinic.root / "runs" / "update" / "stopped").iterdir())
+    assert [json.loads(path.read_text())[0]["name"] for path in kept] == ["phi", "injected"]
+    assert clinic.update().startswith("shadow goes on"), "a sound batch goes on"
+
+
+def test_a_batch_that_only_has_too_few_waits(clinic: Clinic) -> None:
+    assert clinic.update(feedback={"stopped": "too_few"}) == "waits for corrections: 3 of 2"
+    assert "held" not in clinic.deeds
 
 
 def test_the_second_update_has_its_own_folder(clinic: Clinic) -> None:

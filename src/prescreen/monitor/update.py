@@ -15,14 +15,16 @@ from prescreen.errors import GuardError, PrescreenError, RefusedError
 from prescreen.evals.drafting import hash_weights
 from prescreen.monitor.advance import advance, find_champion
 from prescreen.monitor.changes import Limits, find_batch_breaches, find_breaches, find_weaker, read_limits
+from prescreen.monitor.feedback.stops import FILE as STOPPED
 from prescreen.monitor.life import note_hold, propose
 from prescreen.monitor.shelf import Shelf, read_state
 from prescreen.pipeline import Outcome, Step, check_inputs, load_steps, open_run, run_steps
 from prescreen.release import Release, hash_base
-from prescreen.run import MANIFEST, Run, hash_file, read_jsonl
+from prescreen.run import MANIFEST, Run, hash_file, read_jsonl, write_json
 from prescreen.store.base import Who
 
 CHAMPION: Final = "champion"  # what a recipe writes where the release's own folder or evals belong
+WAITING: Final = "too_few"  # the one stop that time mends by itself
 ALLOWED: Final = ("data", "records", "feedback", "dpo", "evals", "gate")
 Report = Callable[[str, Outcome | None], None]
 
@@ -50,6 +52,8 @@ def update(place: Place, shelf: Shelf, contacts: Sequence[Contact], who: Who, re
         raise GuardError(f"{place.recipes}: outside the limits: {'; '.join(breaches)}")
     training = next(step for step in steps if step.recipe.stage == "dpo")
     learned = prepare(steps, training, folder, shelf, who, report)
+    if isinstance(learned, str):
+        return learned
     if told := judge_batch(learned, limits, place.runs, folder):
         return told
     run_steps(steps, folder, shelf.stages, report)
@@ -64,13 +68,23 @@ def update(place: Place, shelf: Shelf, contacts: Sequence[Contact], who: Who, re
     return advance(shelf, contacts, who).sentence
 
 
-def prepare(steps: Sequence[Step], training: Step, folder: Path, shelf: Shelf, who: Who, report: Report) -> Run:
-    """Run what stands before the training; a batch stopped by name is a line of the ledger, and an error."""
+def prepare(steps: Sequence[Step], training: Step, folder: Path, shelf: Shelf, who: Who, report: Report) -> Run | str:
+    """Run what stands before the training. A batch that only has too few corrections waits, in a sentence; one
+    stopped by name is a line of the ledger, its record is kept, and it is an error."""
     before = list(steps[: steps.index(training)])
+    batch = folder / training.recipe.inputs["data"]
+    (batch / STOPPED).unlink(missing_ok=True)
     try:
         outcomes = run_steps(before, folder, shelf.stages, report)
     except PrescreenError as error:
-        shelf.ledger.append("held", who, "", gate=folder.name, why=type(error).__name__)
+        stops = json.loads((batch / STOPPED).read_text(encoding="utf-8")) if (batch / STOPPED).exists() else []
+        if [stop["name"] for stop in stops] == [WAITING]:
+            return f"waits for corrections: {stops[0]['count']} of {stops[0]['limit']:g}"
+        why = ", ".join(f"{stop['name']} {stop['count']} of {stop['of']}" for stop in stops)
+        line = shelf.ledger.append("held", who, "", gate=folder.name, why=why or type(error).__name__)
+        if stops:
+            (folder.parent / "stopped").mkdir(exist_ok=True)
+            write_json(folder.parent / "stopped" / f"{line.number:06d}.json", stops)
         raise
     return next(outcome.run for outcome in outcomes if outcome.run.name == training.recipe.inputs["data"])
 
