@@ -1,7 +1,8 @@
 """One update: recipes within the limits are run, the gate decides, the candidate is proposed and tried.
 
-The folder holds limits.yaml and recipes: data, feedback, a preference stage that continues the champion, or one of
-finals and then one of pairs, evals, gate. Each update has a run folder of its own, for what serves names its runs. Knows no page and no SQL.
+The folder holds limits.yaml and recipes: data, feedback, training that continues the champion (pairs, or finals and
+then pairs), evals, gate. Each update has a run folder of its own, for what serves names its runs. Knows no page and
+no SQL.
 """
 
 import json
