@@ -18,7 +18,8 @@ from small_release import CHECK
 
 HERE = "monitor.small_update"
 STAGES = {
-    "data": f"{HERE}:PlainRecipe", "feedback": f"{HERE}:BatchRecipe", "sft": f"{HERE}:SftRecipe", "instruct": f"{HERE}:PlainRecipe",
+    "data": f"{HERE}:PlainRecipe", "feedback": f"{HERE}:BatchRecipe", "sft": f"{HERE}:SftRecipe",
+    "instruct": f"{HERE}:PlainRecipe",
     "dpo": f"{HERE}:DpoRecipe", "evals": f"{HERE}:EvalsRecipe", "gate": f"{HERE}:GateRecipe",
 }  # fmt: skip
 EXPIRES = datetime.date(2028, 1, 1)
@@ -71,15 +72,8 @@ class GateRecipe(RealGate):
 
 def main(recipe: Any, run: Run) -> None:
     """What each stage writes."""
-    {
-        "data": _plain,
-        "instruct": _plain,
-        "sft": _train,
-        "feedback": _batch,
-        "dpo": _train,
-        "evals": _judge,
-        "gate": _decide,
-    }[recipe.stage](recipe, run)
+    acts = {"feedback": _batch, "sft": _train, "dpo": _train, "evals": _judge, "gate": _decide}
+    acts.get(recipe.stage, _plain)(recipe, run)
 
 
 def _plain(_recipe: Any, run: Run) -> None:
@@ -126,7 +120,7 @@ def _decide(recipe: GateRecipe, run: Run) -> None:
 
 
 def write_recipes(folder: Path, limits: dict[str, Any], **changes: dict[str, Any] | None) -> Path:
-    """A folder of recipes with limits; `dpo={"beta": 2}` changes one, None leaves it out, as `sft` is unless named."""
+    """A folder of recipes with limits; `dpo={"beta": 2}` changes one, None leaves it out, as `sft` is by itself."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, values in RECIPES.items():
         change = changes.get(name[3:], None if name == "01-sft" else {})

@@ -151,9 +151,7 @@ def test_a_batch_stopped_by_name_is_an_error_a_line_and_a_record(clinic: Clinic)
         with pytest.raises(GuardError, match=f"stopped and nothing is trained: {stop}"):
             clinic.update(feedback={"stopped": stop})
     held = [line.detail["why"] for line in clinic.shelf.ledger.read() if line.deed == "held"]
-    assert held == ["phi 3 of 80", "injected 3 of 80"], (
-        "the later batch does not overwrite what is known of the first"
-    )
+    assert held == ["phi 3 of 80", "injected 3 of 80"], "a later batch leaves what is known of the first"
     kept = sorted((clinic.root / "runs" / "update" / "stopped").iterdir())
     assert [json.loads(path.read_text())[0]["name"] for path in kept] == ["phi", "injected"]
     assert clinic.update().startswith("shadow goes on"), "a sound batch goes on"
@@ -210,12 +208,14 @@ def test_the_projects_own_update_fits_its_limits_and_its_gate() -> None:
     folder = ROOT / "recipes" / "update"
     told = {path.stem: yaml.safe_load(path.read_text()) for path in folder.glob("[0-9]*.yaml")}
     from prescreen.train.preference import PreferenceRecipe
+    from prescreen.train.supervised import SupervisedRecipe
 
-    training = PreferenceRecipe.model_validate(told["02-dpo"]).model_dump()
+    training = [SupervisedRecipe.model_validate(told["02-sft"]), PreferenceRecipe.model_validate(told["03-dpo"])]
     tiny = yaml.safe_load((ROOT / "recipes" / "tiny" / "05-dpo.yaml").read_text())
     champion = PreferenceRecipe.model_validate(tiny).model_dump()
-    assert list(find_breaches(read_limits(folder), training, champion)) == []
-    mine = GateRecipe.model_validate(told["04-gate"])
+    limits = read_limits(folder)
+    assert [breach for one in training for breach in find_breaches(limits, one.model_dump(), champion)] == []
+    mine = GateRecipe.model_validate(told["05-gate"])
     theirs = GateRecipe.model_validate(yaml.safe_load((ROOT / "recipes" / "tiny" / "08-gate.yaml").read_text()))
     assert list(find_weaker(mine.checks, theirs.checks)) == []
     assert set(STAGES) >= {"data", "dpo", "evals", "gate"}
