@@ -1,11 +1,13 @@
-"""Do nurses' corrections make the model better, and which way of learning from them: DPO or SFT, from one adapter?
+"""Do corrections make the model better, and which way of learning from them: finals, pairs, or both in turn?
 
     PYTHONPATH=src python benchmarks/corrections.py runs/tiny --out results.json
 
 Invented patients of conditions the champion never learned; its own drafts, really written; nurses put level and
 conditions right in the form, with an error in one of twenty levels and never below a rule. The signatures go
 through the stage `feedback` (all but its database), then DPO and SFT continue the champion's adapter on the same
-signatures. All three draft the held-out visits: later weeks, other patients. A tiny model's figures are plumbing.
+signatures: alone, and DPO after SFT, as an update does it. All draft the held-out visits, of later weeks and other
+patients, and visits of conditions the champion knows, of which nothing may be forgotten. A tiny model's figures are
+plumbing.
 """
 
 import argparse
@@ -30,7 +32,8 @@ from prescreen.run import Run, write_json
 BEGUN = datetime.datetime(2026, 6, 1, 9, tzinfo=datetime.UTC)
 NURSES = tuple(Person(id=f"n-{i}", name=f"Signer {i}", role="nurse") for i in range(4))
 MODEL = ModelLabel(name="champion", version="tiny", engine="in process", weights="", verdict="")
-TEST_SHARE = 0.4
+TEST_SHARE = 0.3
+KNOWN = 160  # visits of conditions the champion was trained on
 WRITES = 0.5  # of signatures rewrite rationale and next steps
 
 
@@ -54,10 +57,20 @@ def main() -> None:
             for number, pair in enumerate(zip(cases, drafted, strict=True))
         ]
         feedback = build(signatures, told, folder)
-        systems = [System("champion", draft_test(told.runs / "05-dpo", feedback))]
-        for name, train in (("dpo", learn_pairs), ("sft", learn_rows)):
-            systems.append(System(name, draft_test(train(told, feedback, folder).folder, feedback)))
-        result = compare(systems) | {"card": json.loads((feedback.folder / "card.json").read_text())}
+        champion = open_champion(told)
+        finals = learn_rows(told, feedback, folder, champion)
+        learned = {
+            "champion": champion.folder,
+            "sft": finals.folder,
+            "sft, dpo": learn_pairs(told, feedback, folder, finals).folder,
+            "dpo alone": learn_pairs(told, feedback, folder, champion).folder,
+        }
+        parts = {"corrected later": read_held_out(feedback), "known conditions": draw_known(told.seed)}
+        result = {"corrections": feedback.metrics["corrections"], "parts": {}}
+        for part, visits in parts.items():
+            systems = [System(name, draft_test(model, visits)) for name, model in learned.items()]
+            result["parts"][part] = compare(systems)
+        result |= {"card": json.loads((feedback.folder / "card.json").read_text())}
     result |= {"arguments": {k: str(v) for k, v in vars(told).items()}, "seconds": round(time.monotonic() - begun)}
     print_table(result)
     if told.out:
@@ -67,13 +80,16 @@ def main() -> None:
 def read_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", type=Path, help="finished runs of recipes/tiny")
-    parser.add_argument("--cases", type=int, default=620, help="visits, of which the last two fifths are held out")
+    parser.add_argument(
+        "--cases", type=int, default=1_000, help="visits, of which the last three tenths are held out"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--error", type=float, default=0.05, help="share of levels the nurses get wrong")
-    parser.add_argument("--replay", type=float, default=0.3, help="share of rows from the champion's own data")
-    parser.add_argument("--dpo-lr", type=float, default=3e-4)
-    parser.add_argument("--sft-lr", type=float, default=2e-3)
-    parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--replay", type=float, default=0.5, help="share of rows from the champion's own data")
+    parser.add_argument("--dpo-lr", type=float, default=5e-5)
+    parser.add_argument("--sft-lr", type=float, default=1e-3)
+    parser.add_argument("--dpo-epochs", type=int, default=1)
+    parser.add_argument("--sft-epochs", type=int, default=3)
     parser.add_argument("--keep", type=Path, help="leave the runs here")
     parser.add_argument("--out", type=Path, help="write the figures here")
     return parser.parse_args()
@@ -161,48 +177,64 @@ def build(signatures: Sequence[Any], told: argparse.Namespace, folder: Path) -> 
     return run
 
 
-def learn_pairs(told: argparse.Namespace, feedback: Run, folder: Path) -> Run:
-    """DPO: the champion's adapter goes on."""
-    from prescreen.train import preference
-
-    recipe = preference.PreferenceRecipe.model_validate({
-        "stage": "dpo", "inputs": {"data": feedback.name, "parent": "05-dpo"}, "beta": 0.1, "max_length": 1024,
-        "optimisation": _how(told, told.dpo_lr, 8192),
-    })  # fmt: skip
-    return _carry_out(preference, recipe, "02-dpo", told, feedback, folder)
-
-
-def learn_rows(told: argparse.Namespace, feedback: Run, folder: Path) -> Run:
-    """SFT on the finals of the same signatures: the champion's adapter goes on."""
-    from prescreen.train import supervised
-
-    recipe = supervised.SupervisedRecipe.model_validate({
-        "stage": "sft", "inputs": {"data": feedback.name, "parent": "05-dpo"}, "rows": "sft", "max_length": 1024,
-        "optimisation": _how(told, told.sft_lr, 2048),
-    })  # fmt: skip
-    return _carry_out(supervised, recipe, "03-sft", told, feedback, folder)
-
-
-def _how(told: argparse.Namespace, rate: float, tokens: int) -> dict[str, Any]:
-    return {"learning_rate": rate, "epochs": told.epochs, "warmup_steps": 3, "tokens_per_row": tokens,
-            "save_every": 0, "log_every": 1}  # fmt: skip
-
-
-def _carry_out(module: Any, recipe: Any, name: str, told: argparse.Namespace, feedback: Run, folder: Path) -> Run:
+def open_champion(told: argparse.Namespace) -> Run:
+    """The run that serves before."""
     from prescreen.cli import STAGES
     from prescreen.pipeline import open_run
 
-    run = Run(folder / name, recipe, {"data": feedback, "parent": open_run(told.runs / "05-dpo", STAGES)})
+    return open_run(told.runs / "05-dpo", STAGES)
+
+
+def learn_pairs(told: argparse.Namespace, feedback: Run, folder: Path, parent: Run) -> Run:
+    """DPO: the parent's adapter goes on."""
+    from prescreen.train import preference
+
+    recipe = preference.PreferenceRecipe.model_validate({
+        "stage": "dpo", "inputs": {"data": feedback.name, "parent": parent.name}, "beta": 0.1, "max_length": 1024,
+        "optimisation": _how(told.dpo_lr, told.dpo_epochs, 4096),
+    })  # fmt: skip
+    return _carry_out(preference, recipe, f"03-dpo-after-{parent.name}", feedback, folder, parent)
+
+
+def learn_rows(told: argparse.Namespace, feedback: Run, folder: Path, parent: Run) -> Run:
+    """SFT on the finals of the same signatures: the parent's adapter goes on."""
+    from prescreen.train import supervised
+
+    recipe = supervised.SupervisedRecipe.model_validate({
+        "stage": "sft", "inputs": {"data": feedback.name, "parent": parent.name}, "rows": "sft", "max_length": 1024,
+        "optimisation": _how(told.sft_lr, told.sft_epochs, 2048),
+    })  # fmt: skip
+    return _carry_out(supervised, recipe, "02-sft", feedback, folder, parent)
+
+
+def _how(rate: float, epochs: int, tokens: int) -> dict[str, Any]:
+    return {"learning_rate": rate, "epochs": epochs, "warmup_steps": 3, "tokens_per_row": tokens,
+            "save_every": 0, "log_every": 1}  # fmt: skip
+
+
+def _carry_out(module: Any, recipe: Any, name: str, feedback: Run, folder: Path, parent: Run) -> Run:
+    run = Run(folder / name, recipe, {"data": feedback, "parent": parent})
     run.start()
     module.main(recipe, run)
     return run
 
 
-def draft_test(model: Path, feedback: Run) -> list[Prediction]:
-    """Drafts for the held-out visits."""
+def read_held_out(feedback: Run) -> list[Case]:
+    """Visits signed later, of other patients, with the level a nurse signed."""
     from prescreen.run import read_jsonl
 
-    cases = [Case.model_validate(row) for row in read_jsonl(feedback.folder / "test" / "corrections.jsonl")]
+    return [Case.model_validate(row) for row in read_jsonl(feedback.folder / "test" / "corrections.jsonl")]
+
+
+def draw_known(seed: int) -> list[Case]:
+    """Visits of conditions the champion was trained on, in frames it was not; their levels are the true ones."""
+    from prescreen.data.synthesize import synthesize_cases
+
+    return list(synthesize_cases(seed + 8_128, KNOWN, "test", "seen"))
+
+
+def draft_test(model: Path, cases: Sequence[Case]) -> list[Prediction]:
+    """Drafts of some visits."""
     return [record_draft(case, one) for case, one in zip(cases, draft(model, cases), strict=True)]
 
 
@@ -212,13 +244,13 @@ def compare(systems: Sequence[System]) -> dict[str, Any]:
         one.name: {name: str(rate(one, view, how)) for name, (view, how) in MEASURES.items()} for one in systems
     }
     paired = {}
-    for first, second in ((0, 1), (0, 2), (2, 1)):
+    for first, second in ((0, 1), (0, 2), (0, 3), (1, 2)):
         a, b = systems[first], systems[second]
         paired[f"{b.name} against {a.name}"] = {
             name: compare_paired(list_right(b, view, how), list_right(a, view, how))._asdict()
             for name, (view, how) in MEASURES.items()
         }
-    return {"held out": len(systems[0].predictions), "rates": rates, "paired": paired}
+    return {"visits": len(systems[0].predictions), "rates": rates, "paired": paired}
 
 
 MEASURES = {
@@ -246,17 +278,18 @@ def rate(system: System, view: Any, how: str) -> Rate:
 
 
 def print_table(result: dict[str, Any]) -> None:
-    """The table, and who wins at what."""
-    print(f"held out: {result['held out']} visits; {result['seconds']} s; plumbing: a tiny model")
-    card = result["card"]
-    print(f"learned from: {card['files']}")
-    print(f"checks: {card['checks']}")
-    for system, measures in result["rates"].items():
-        for name, value in measures.items():
-            print(f"{system:<9} {name:<45} {value}")
-    for pair, measures in result["paired"].items():
-        for name, one in measures.items():
-            print(f"{pair:<22} {name:<45} +{one['only_first']} -{one['only_second']}  p = {one['p_value']:.3f}")
+    """The tables, and who wins at what."""
+    print(f"{result['corrections']} pairs of corrections learned; {result['seconds']} s; plumbing: a tiny model")
+    print(f"learned from: {result['card']['files']}")
+    print(f"checks: {result['card']['checks']}")
+    for part, told in result["parts"].items():
+        print(f"\n{part}: {told['visits']} visits")
+        for system, measures in told["rates"].items():
+            for name, value in measures.items():
+                print(f"{system:<9} {name:<45} {value}")
+        for pair, measures in told["paired"].items():
+            for name, one in measures.items():
+                print(f"{pair:<26} {name:<45} +{one['only_first']} -{one['only_second']}  p = {one['p_value']:.4f}")
 
 
 if __name__ == "__main__":

@@ -99,7 +99,7 @@ def make_recipe(folder: Path, **changes: object) -> FeedbackRecipe:
         "keys": folder / "keys",
         "vault": folder / "vault",
         "basis": "consent of the first page",
-        "limits": {"fewest_pairs": 5},
+        "limits": {"fewest_pairs": 3},
     }
     return FeedbackRecipe.model_validate({**values, **changes})
 

@@ -13,11 +13,13 @@ from prescreen.evals.gate import GateRecipe as RealGate
 from prescreen.evals.suite import EvalsRecipe as RealEvals
 from prescreen.run import Run, write_json
 from prescreen.train.preference import PreferenceRecipe
+from prescreen.train.supervised import SupervisedRecipe
 from small_release import CHECK
 
 HERE = "monitor.small_update"
 STAGES = {
-    "data": f"{HERE}:PlainRecipe", "feedback": f"{HERE}:BatchRecipe", "sft": f"{HERE}:PlainRecipe",
+    "data": f"{HERE}:PlainRecipe", "feedback": f"{HERE}:BatchRecipe", "sft": f"{HERE}:SftRecipe",
+    "instruct": f"{HERE}:PlainRecipe",
     "dpo": f"{HERE}:DpoRecipe", "evals": f"{HERE}:EvalsRecipe", "gate": f"{HERE}:GateRecipe",
 }  # fmt: skip
 EXPIRES = datetime.date(2028, 1, 1)
@@ -25,6 +27,8 @@ CHECKS = [CHECK.model_dump(mode="json")]
 RECIPES: dict[str, dict[str, Any]] = {
     "00-data": {"stage": "data"},
     "01-feedback": {"stage": "feedback", "pairs": 50, "inputs": {"replay": "00-data"}},
+    "01-sft": {"stage": "sft", "base": "champion", "rows": "sft", "inputs": {"data": "01-feedback"},
+               "optimisation": {"learning_rate": 1e-4}},
     "02-dpo": {"stage": "dpo", "base": "champion", "inputs": {"data": "01-feedback"},
                "optimisation": {"learning_rate": 1e-4}},
     "03-evals": {"stage": "evals", "label": "plumbing", "suites": ["template"],
@@ -52,6 +56,10 @@ class DpoRecipe(PreferenceRecipe):
     base_after: str = "twin"
 
 
+class SftRecipe(SupervisedRecipe):
+    """The real settings."""
+
+
 class EvalsRecipe(RealEvals):
     """The real settings."""
 
@@ -64,9 +72,8 @@ class GateRecipe(RealGate):
 
 def main(recipe: Any, run: Run) -> None:
     """What each stage writes."""
-    {"data": _plain, "sft": _plain, "feedback": _batch, "dpo": _train, "evals": _judge, "gate": _decide}[
-        recipe.stage
-    ](recipe, run)
+    acts = {"feedback": _batch, "sft": _train, "dpo": _train, "evals": _judge, "gate": _decide}
+    acts.get(recipe.stage, _plain)(recipe, run)
 
 
 def _plain(_recipe: Any, run: Run) -> None:
@@ -75,17 +82,17 @@ def _plain(_recipe: Any, run: Run) -> None:
 
 
 def _batch(recipe: BatchRecipe, run: Run) -> None:
-    from prescreen.errors import GuardError
+    from prescreen.monitor.feedback.stops import Stop, refuse
 
     if recipe.stopped:
-        raise GuardError(f"the batch is stopped: {recipe.stopped}")
+        refuse([Stop(recipe.stopped, 3, 80, 2, ("a", "b", "c"), "rows")], run.folder)
     (run.folder / "train").mkdir()
     rows = "".join(json.dumps({"id": f"{recipe.word}{n}"}) + "\n" for n in range(recipe.pairs))
     (run.folder / "train" / "preference.jsonl").write_text(rows)
     run.finish([run.folder / "train"], {"replay_share": recipe.replay_share})
 
 
-def _train(recipe: DpoRecipe, run: Run) -> None:
+def _train(recipe: Any, run: Run) -> None:
     adapter = run.folder / "adapter"
     adapter.mkdir()
     (adapter / "adapter_config.json").write_text("{}")
@@ -93,7 +100,7 @@ def _train(recipe: DpoRecipe, run: Run) -> None:
     (adapter / "adapter_model.safetensors").write_text(
         data.read_text() if data.exists() else run.folder.parent.name
     )
-    write_json(run.folder / "base.json", {"base": recipe.base_after})
+    write_json(run.folder / "base.json", {"base": getattr(recipe, "base_after", "twin")})
     run.finish([adapter, run.folder / "base.json"], {})
 
 
@@ -113,10 +120,10 @@ def _decide(recipe: GateRecipe, run: Run) -> None:
 
 
 def write_recipes(folder: Path, limits: dict[str, Any], **changes: dict[str, Any] | None) -> Path:
-    """A folder of recipes with limits; `dpo={"beta": 2}` changes one, None leaves it out."""
+    """A folder of recipes with limits; `dpo={"beta": 2}` changes one, None leaves it out, as `sft` is by itself."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, values in RECIPES.items():
-        change = changes.get(name[3:], {})
+        change = changes.get(name[3:], None if name == "01-sft" else {})
         (folder / f"{name}.yaml").unlink(missing_ok=True)
         if change is not None:
             (folder / f"{name}.yaml").write_text(yaml.safe_dump(values | change))

@@ -29,7 +29,8 @@ from prescreen.monitor.feedback.told_apart import measure_area, measure_copied
 from prescreen.monitor.feedback.writing import find_uneven
 
 COUNT = 48
-BATCH = [make_reviewed(case, rules, n, random.Random(n)) for n, (case, rules) in enumerate(draw_cases(5, COUNT))]
+DRAWN = [make_reviewed(case, rules, n, random.Random(n)) for n, (case, rules) in enumerate(draw_cases(5, COUNT))]
+BATCH = [replace(one, rules=None) for one in DRAWN]  # no rule asked for any of these levels
 LEVELS = st.sampled_from(list(Acuity))
 
 
@@ -71,6 +72,20 @@ def test_a_level_and_the_rest_are_pairs_of_their_own(number: int, level: Acuity,
         assert chosen.acuity == rejected.acuity == level
         assert chosen.model_copy(update={"differential": rejected.differential}) == rejected
         assert pairs["pair"].reason == "differential_changed"
+
+
+@given(st.integers(0, COUNT - 1), LEVELS, LEVELS)
+def test_a_level_that_a_rule_raised_is_no_ones_judgement(number: int, level: Acuity, rules: Acuity) -> None:
+    one = relevel(unchanged(BATCH[number]), level)
+    assert one.draft is not None
+    told = [Consideration(condition="hay fever", supports=[], against=[]), *one.final.differential[:2]]
+    one = settle(replace(one, rules=rules, final=one.final.model_copy(update={"differential": told})))
+    raised = one.draft.acuity < level == rules
+    names = {pair.id.rpartition("-")[2] for pair in make_pairs(one)}
+    assert ("level" in names) == (level != one.draft.acuity and not raised) and "pair" in names
+    assert bool(make_rows(one, {one.code})) == bool(make_answers(one, {one.code})) == (not raised)
+    nobody = replace(one, draft=None, shown=None)
+    assert bool(make_rows(nobody, {one.code})) == (level != rules), "written by rules alone and left as it was"
 
 
 @given(st.integers(0, COUNT - 1), LEVELS)

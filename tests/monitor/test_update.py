@@ -1,5 +1,6 @@
 """An update stays within its limits, waits where there is too little, holds with the gate, and begins its trial."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -85,12 +86,14 @@ def test_a_passed_update_is_proposed_and_tried_beside_the_champion(clinic: Clini
         ({"dpo": {"objective": "kto"}}, "objective: kto is outside"),
         ({"dpo": {"reference": "base"}}, "reference: an update stays close"),
         ({"dpo": {"lora": {"rank": 64}}}, "lora: an update continues"),
-        ({"data": {"stage": "sft"}}, "stage sft: an update does not run it"),
+        ({"data": {"stage": "instruct"}}, "stage instruct: an update does not run it"),
         ({"gate": {"checks": [{**small.CHECKS[0], "at_most": 0.2}]}}, "asks 0.2, the champion had to keep 0.02"),
         ({"gate": {"checks": [{**small.CHECKS[0], "suite": "other"}]}}, "is no longer checked"),
         ({"gate": {"checks": [{**small.CHECKS[0], "proof": "figure"}]}}, "judged by its figure"),
         ({"feedback": {"pairs": 6000}}, "pairs: 6000 is outside the limits"),
         ({"feedback": {"replay_share": 0.05}}, "replay_share: 0.05, at least 0.1"),
+        ({"sft": {}}, "stage sft: the limits name none"),
+        ({"dpo": {"base": "twin"}}, "dpo: an update continues the champion"),
         ({"dpo": {"base_after": "elsewhere"}}, "another base than the champion"),
     ],
 )
@@ -100,6 +103,28 @@ def test_what_lies_outside_is_refused_by_name(clinic: Clinic, changes: dict[str,
     with pytest.raises(GuardError, match=why):
         clinic.update(**changes)
     assert read_state(clinic.shelf.ledger.read()).candidate == "" and not (clinic.shelf.folder / SHADOW).exists()
+
+
+AFTER = {"base": None, "inputs": {"data": "01-feedback", "parent": "01-sft"}}
+
+
+def test_finals_may_be_learned_before_the_pairs_where_the_limits_say_so(clinic: Clinic) -> None:
+    limits = {"change": {"sft": {"epochs": {"least": 1, "most": 2}}}}
+    for sft, why in (
+        ({"rows": "instruct"}, "rows: instruct are not the finals"),
+        ({"optimisation": {"epochs": 3}}, "sft.optimisation.epochs: 3 is outside"),
+        ({"method": "full"}, "sft.method: full is outside"),
+        ({"lora": {"rank": 64}}, "sft.lora: an update continues"),
+        ({"base": "twin"}, "sft: an update continues the champion"),
+    ):
+        with pytest.raises(GuardError, match=why):
+            clinic.update(limits, sft=sft, dpo=AFTER)
+    with pytest.raises(GuardError, match="dpo: an update continues the champion"):
+        clinic.update(limits, sft={})
+    champion = find_champion(clinic.shelf)
+    assert champion is not None and clinic.update(limits, sft={}, dpo=AFTER).startswith("shadow goes on")
+    recipe = yaml.safe_load((clinic.root / "runs/update/0001/01-sft/recipe.yaml").read_text())
+    assert recipe["base"] == champion.model
 
 
 def make_model(root: Path) -> Path:
@@ -121,10 +146,20 @@ def test_too_few_corrections_wait_and_say_how_many(clinic: Clinic) -> None:
     assert "held" not in clinic.deeds
 
 
-def test_a_batch_stopped_by_name_is_an_error_and_a_line(clinic: Clinic) -> None:
-    with pytest.raises(GuardError, match="stopped: phi"):
-        clinic.update(feedback={"stopped": "phi, 3 rows"})
-    assert clinic.deeds[-1] == "held"
+def test_a_batch_stopped_by_name_is_an_error_a_line_and_a_record(clinic: Clinic) -> None:
+    for stop in ("phi", "injected"):
+        with pytest.raises(GuardError, match=f"stopped and nothing is trained: {stop}"):
+            clinic.update(feedback={"stopped": stop})
+    held = [line.detail["why"] for line in clinic.shelf.ledger.read() if line.deed == "held"]
+    assert held == ["phi 3 of 80", "injected 3 of 80"], "a later batch leaves what is known of the first"
+    kept = sorted((clinic.root / "runs" / "update" / "stopped").iterdir())
+    assert [json.loads(path.read_text())[0]["name"] for path in kept] == ["phi", "injected"]
+    assert clinic.update().startswith("shadow goes on"), "a sound batch goes on"
+
+
+def test_a_batch_that_only_has_too_few_waits(clinic: Clinic) -> None:
+    assert clinic.update(feedback={"stopped": "too_few"}) == "waits for corrections: 3 of 2"
+    assert "held" not in clinic.deeds
 
 
 def test_the_second_update_has_its_own_folder(clinic: Clinic) -> None:
@@ -173,12 +208,14 @@ def test_the_projects_own_update_fits_its_limits_and_its_gate() -> None:
     folder = ROOT / "recipes" / "update"
     told = {path.stem: yaml.safe_load(path.read_text()) for path in folder.glob("[0-9]*.yaml")}
     from prescreen.train.preference import PreferenceRecipe
+    from prescreen.train.supervised import SupervisedRecipe
 
-    training = PreferenceRecipe.model_validate(told["02-dpo"]).model_dump()
+    training = [SupervisedRecipe.model_validate(told["02-sft"]), PreferenceRecipe.model_validate(told["03-dpo"])]
     tiny = yaml.safe_load((ROOT / "recipes" / "tiny" / "05-dpo.yaml").read_text())
     champion = PreferenceRecipe.model_validate(tiny).model_dump()
-    assert list(find_breaches(read_limits(folder), training, champion)) == []
-    mine = GateRecipe.model_validate(told["04-gate"])
+    limits = read_limits(folder)
+    assert [breach for one in training for breach in find_breaches(limits, one.model_dump(), champion)] == []
+    mine = GateRecipe.model_validate(told["05-gate"])
     theirs = GateRecipe.model_validate(yaml.safe_load((ROOT / "recipes" / "tiny" / "08-gate.yaml").read_text()))
     assert list(find_weaker(mine.checks, theirs.checks)) == []
     assert set(STAGES) >= {"data", "dpo", "evals", "gate"}

@@ -74,10 +74,13 @@ def test_cross_entropy_equals_trl(small_model, words, tmp_path):
     assert abs(ours.item() - theirs.item()) < 1e-5
 
 
-def test_dpo_equals_trl_and_starts_at_ln_2(small_model, words, tmp_path):
+@pytest.mark.parametrize("sft_weight", [0.0, 0.7])
+def test_dpo_equals_trl_and_starts_at_ln_2(small_model, words, tmp_path, sft_weight):
     from datasets import Dataset
 
     data = rows(4, seed=3)
+    if sft_weight:  # TRL takes the mean over all chosen tokens together, we over each pair's own
+        data = [{**row, "chosen": (row["chosen"] * 8)[:8]} for row in data]
     policy = copy.deepcopy(small_model)
     with torch.no_grad():
         for parameter in policy.parameters():
@@ -91,6 +94,7 @@ def test_dpo_equals_trl_and_starts_at_ln_2(small_model, words, tmp_path):
             args=trl.DPOConfig(
                 output_dir=str(tmp_path), use_cpu=True, bf16=False, report_to=[], beta=0.1, max_length=None,
                 router_aux_loss_coef=0.0, gradient_checkpointing=False,
+                loss_type=["sigmoid", "sft"], loss_weights=[1.0, sft_weight],
             ),
             train_dataset=Dataset.from_list([{"prompt": "I have", "chosen": " pain", "rejected": " chest"}] * 2),
         )  # fmt: skip
@@ -105,6 +109,6 @@ def test_dpo_equals_trl_and_starts_at_ln_2(small_model, words, tmp_path):
     start = packed(small_model)
     reference = document_logprobs(start, row).detach().reshape(-1, 2)
     assert abs(dpo(0.1, reference)(start, row).item() / len(data) - 0.6931) < 1e-4
-    ours = dpo(0.1, reference)(packed(policy), row).item() / len(data)
+    ours = dpo(0.1, reference, sft_weight)(packed(policy), row).item() / len(data)
     assert abs(ours - theirs) < 1e-5
     assert abs(ours - 0.6931) > 1e-3, "the policy must differ for this comparison to say anything"

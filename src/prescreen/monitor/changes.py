@@ -32,6 +32,13 @@ class Span(Strict):
         return self.least <= value <= self.most
 
 
+class Lessons(Strict):
+    """A stage sft on the signed finals, before the pairs are judged."""
+
+    learning_rate: Span = Span(least=1e-6, most=1e-3)  # peak learning rate
+    epochs: Span = Span(least=1, most=3)  # passes over the finals
+
+
 class Change(Strict):
     """What training may change. The base must be the champion's own, byte for byte."""
 
@@ -40,6 +47,7 @@ class Change(Strict):
     learning_rate: Span = Span(least=1e-6, most=5e-4)  # peak learning rate
     epochs: Span = Span(least=1, most=3)  # passes over the pairs
     beta: Span = Span(least=0.05, most=1.0)  # how closely to stay with the champion
+    sft: Lessons | None = None  # unless named, an update learns from pairs alone
     pairs: Span = Span(least=40, most=5_000)  # corrections an update learns from
     replay_share: float = Field(0.1, ge=0.1, le=1)  # rows of the champion's own lessons kept among the pairs
 
@@ -101,24 +109,33 @@ def read_limits(folder: Path) -> Limits:
 
 
 def find_breaches(limits: Limits, training: dict[str, Any], champion: dict[str, Any]) -> Iterator[str]:
-    """What a training recipe changes beyond its limits, as sentences; `champion` is the recipe it came of."""
-    change, how = limits.change, training["optimisation"]
-    if training["method"] not in change.method:
-        yield f"method: {training['method']} is outside the limits ({', '.join(change.method)})"
-    if training["objective"] not in change.objective:
-        yield f"objective: {training['objective']} is outside the limits ({', '.join(change.objective)})"
-    if training["frozen"] or training["reference"] != "parent":
-        yield "reference: an update stays close to the champion it continues; leave reference: parent"
+    """What an sft or dpo recipe changes beyond its limits, as sentences; `champion` is the recipe it came of."""
+    change, how, stage = limits.change, training["optimisation"], training["stage"]
+    span = change if stage == "dpo" else change.sft
+    if span is None:
+        yield f"stage {stage}: the limits name none"
+        return
     measured = {
-        "optimisation.learning_rate": (how["learning_rate"], change.learning_rate),
-        "optimisation.epochs": (how["epochs"], change.epochs),
-        "beta": (training["beta"], change.beta),
+        "optimisation.learning_rate": (how["learning_rate"], span.learning_rate),
+        "optimisation.epochs": (how["epochs"], span.epochs),
     }
-    for name, (value, span) in measured.items():
-        if not span.holds(value):
-            yield f"{name}: {value:g} is outside the limits ({span.least:g} to {span.most:g})"
+    if training["method"] not in change.method:
+        yield f"{stage}.method: {training['method']} is outside the limits ({', '.join(change.method)})"
+    if training["frozen"]:
+        yield f"{stage}.frozen: an update continues the champion's adapter as it is"
     if champion.get("method") == "lora" and training["lora"] != champion["lora"]:
-        yield "lora: an update continues the champion's adapter and keeps its rank, alpha and experts"
+        yield f"{stage}.lora: an update continues the champion's adapter and keeps its rank, alpha and experts"
+    if stage == "dpo":
+        measured["beta"] = (training["beta"], change.beta)
+        if training["objective"] not in change.objective:
+            yield f"dpo.objective: {training['objective']} is outside the limits ({', '.join(change.objective)})"
+        if training["reference"] != "parent":
+            yield "dpo.reference: an update stays close to what it continues; leave reference: parent"
+    elif training["rows"] != "sft":
+        yield f"sft.rows: {training['rows']} are not the finals nurses signed; write rows: sft"
+    for name, (value, allowed) in measured.items():
+        if not allowed.holds(value):
+            yield f"{stage}.{name}: {value:g} is outside the limits ({allowed.least:g} to {allowed.most:g})"
 
 
 def find_batch_breaches(limits: Limits, pairs: int, replay_share: float | None) -> Iterator[str]:

@@ -68,7 +68,7 @@ def read_stop(folder: Path, week: int, kind: Poison, error: PrescreenError | Non
     """By what names a batch was stopped, from what the stage left in its run folder."""
     found = sorted(folder.glob(f"*/{STOPPED}"))
     names = [stop["name"] for path in found for stop in json.loads(path.read_text(encoding="utf-8"))]
-    trained = any(folder.glob("*dpo*/adapter"))
+    trained = any(folder.glob("*/adapter"))
     return Stopped(week, kind, tuple(dict.fromkeys(names)), trained, str(error) if error else "not stopped")
 
 

@@ -32,8 +32,8 @@ def try_reversed(shelf: Shelf, place: Place, champion: Release, learned: Path, w
     folder = place.runs.parent / "reversed"
     shutil.copytree(learned.parent / "00-data", folder / "00-data")
     reverse(open_run(learned, shelf.stages), folder / learned.name)
-    steps = load_steps(place.recipes, shelf.stages, {**pin(champion, shelf), **place.overrides, **HARSH})
-    run_steps([step for step in steps if step.recipe.stage in ("dpo", "evals", "gate")], folder, shelf.stages)
+    steps = pin(load_steps(place.recipes, shelf.stages, place.overrides | HARSH), champion, shelf)
+    run_steps([step for step in steps if step.recipe.stage not in ("data", "feedback")], folder, shelf.stages)
     gate = folder / steps[-1].name
     verdict = json.loads((gate / "gate.json").read_text(encoding="utf-8"))
     if verdict["verdict"] == "promote":

@@ -46,10 +46,14 @@ def count_tokens(batch: Batch) -> int:
 def document_logprobs(model: nn.Module, batch: Batch) -> Tensor:
     """Log-probability of the trained tokens of each document that has any, in row order."""
     targets = batch["targets"][0]
-    scores = token_logprobs(hidden_states(model, batch), head_weight(model), targets)
+    return _by_document(batch, token_logprobs(hidden_states(model, batch), head_weight(model), targets))
+
+
+def _by_document(batch: Batch, scores: Tensor) -> Tensor:
+    """Sums of token scores [N] over each document that trains any token, in row order."""
     owner = torch.repeat_interleave(torch.arange(len(batch["documents"]), device=scores.device), batch["documents"])
     summed = torch.zeros(len(batch["documents"]), device=scores.device).index_add(0, owner, scores)
-    return summed[owner[targets != IGNORE].unique()]
+    return summed[owner[batch["targets"][0] != IGNORE].unique()]
 
 
 def count_pairs(batch: Batch) -> int:
@@ -57,13 +61,21 @@ def count_pairs(batch: Batch) -> int:
     return len(batch["units"])
 
 
-def dpo(beta: float, reference: Tensor) -> Callable[[nn.Module, Batch], Tensor]:
-    """Rafailov et al. 2023, eq. 7. `reference` [pairs, 2]: log-probs of chosen and rejected before training."""
+def dpo(beta: float, reference: Tensor, sft_weight: float = 0.0) -> Callable[[nn.Module, Batch], Tensor]:
+    """Rafailov et al. 2023, eq. 7. `reference` [pairs, 2]: log-probs of chosen and rejected before training.
+
+    With `sft_weight` the chosen answer's mean loss per token is added (Pang et al. 2024, eq. 2): plain DPO lowers
+    both answers' chances as long as the rejected one falls faster.
+    """
 
     def objective(model: nn.Module, batch: Batch) -> Tensor:
         policy = document_logprobs(model, batch).reshape(-1, 2)
         gains = policy - reference.to(policy.device)[batch["units"]]
-        return -F.logsigmoid(beta * (gains[:, 0] - gains[:, 1])).sum()
+        loss = -F.logsigmoid(beta * (gains[:, 0] - gains[:, 1])).sum()
+        if sft_weight:
+            tokens = _by_document(batch, (batch["targets"][0] != IGNORE).float()).reshape(-1, 2)
+            loss = loss - sft_weight * (policy[:, 0] / tokens[:, 0]).sum()
+        return loss
 
     return objective
 

@@ -21,15 +21,20 @@ class PreferenceRecipe(TuningRecipe):
     stage: Literal["dpo"]
     objective: Literal["dpo", "kto"] = Field("dpo", description="dpo judges pairs, kto single answers")
     beta: float = Field(0.1, gt=0, description="how closely to stay with the reference")
+    sft_weight: float = Field(
+        0.0, ge=0, description="weight of the chosen answers' mean loss per token beside DPO's; 0 is plain DPO"
+    )
     reference: Literal["parent", "base"] = Field(
         "parent", description="what to stay close to: the parent as it begins, or the base without any adapter"
     )
     optimisation: Optimisation = Optimisation(learning_rate=5e-5)
 
     @model_validator(mode="after")
-    def _base_is_there(self) -> Self:
+    def _fits_together(self) -> Self:
         if self.reference == "base" and self.method == "full":
             raise ValueError("reference: base is the model without its adapter; choose method: lora")
+        if self.sft_weight and self.objective != "dpo":
+            raise ValueError("sft_weight: only dpo has chosen answers to add it for; leave it out")
         return self
 
 
@@ -158,7 +163,9 @@ def _objective(recipe: PreferenceRecipe, train: tuple[Material, Any], valid: tup
     def make(material: Material, reference: Any) -> Any:
         if material.wanted is not None:
             return objectives.kto_answers(recipe.beta, reference, torch.tensor(material.wanted, dtype=torch.bool))
-        return {"dpo": objectives.dpo, "kto": objectives.kto}[recipe.objective](recipe.beta, reference)
+        if recipe.objective == "kto":
+            return objectives.kto(recipe.beta, reference)
+        return objectives.dpo(recipe.beta, reference, recipe.sft_weight)
 
     training, validation = make(*train), make(*valid)
     return lambda model, batch: (training if torch.is_grad_enabled() else validation)(model, batch)

@@ -1,7 +1,8 @@
 """Signatures as rows to learn from: pairs, finals, single answers and held-out cases with their levels.
 
 Agreeing is no preference: a pair needs a clinical edit. What nobody changed is learned as right only where the
-signer is known to look. Knows signatures and the lines that training reads; neither store nor limits.
+signer is known to look. A level that a rule asked for is the rule's, for no nurse may sign below it: learned as a
+judgement, every false alarm of the rules would become the model's own. Knows signatures and the lines that training reads; neither store nor limits.
 """
 
 from collections.abc import Collection, Sequence
@@ -40,10 +41,11 @@ def make_pairs(one: Reviewed) -> list[Pair]:
     """The nurse's side and the model's, a pair for the level and one for the rest; none without a clinical edit."""
     if one.draft is None or not is_clinical(one.kinds):
         return []
+    level = None if is_ruled(one) else level_pair(one.draft, one.final)
     lowered = one.final.acuity < one.draft.acuity
     said = [kind for kind in KINDS if kind in one.kinds and kind not in LEVEL_KINDS]
     found = (
-        ("level", level_pair(one.draft, one.final), "level_lowered" if lowered else "level_raised"),
+        ("level", level, "level_lowered" if lowered else "level_raised"),
         ("pair", content_pair(one.draft, one.final) if is_clinical(said) else None, next(iter(said), "")),
     )
     return [_pair(one, name, sides, reason) for name, sides, reason in found if sides is not None]
@@ -58,7 +60,7 @@ def _pair(one: Reviewed, name: str, sides: Sides, reason: str) -> Pair:
 
 def make_rows(one: Reviewed, lookers: Collection[str]) -> list[Row]:
     """The signed report, or where its sentences argue for another level, the level alone."""
-    if not is_trusted(one, lookers):
+    if not is_trusted(one, lookers) or is_ruled(one):
         return []
     whole = one.draft is None or argues_for_itself(one.draft, one.final)
     task, write = ("report", report_messages) if whole else ("priority", priority_messages)
@@ -70,6 +72,8 @@ def make_answers(one: Reviewed, lookers: Collection[str]) -> list[Answer]:
     """Single answers: the model's, unwanted where a nurse changed it clinically, wanted where one who looks signed
     it as it was; and the nurse's own."""
     found = []
+    if is_ruled(one):
+        return found
     if one.draft is not None and is_clinical(one.kinds):
         sides = frame_pair(one.draft, one.final)
         found = [_answer(one, sides.rejected, desirable=False), _answer(one, sides.chosen, desirable=True)]
@@ -93,6 +97,12 @@ def make_case(one: Reviewed) -> Case:
 def is_trusted(one: Reviewed, lookers: Collection[str]) -> bool:
     """Whether a final may stand for what is right: it was changed, or its signer looked and agreed."""
     return is_clinical(one.kinds) or one.shown is None or one.code in lookers
+
+
+def is_ruled(one: Reviewed) -> bool:
+    """Whether the signed level is a rule's and nobody's judgement: the rule raised it, and it was signed as raised."""
+    own = None if one.draft is None else one.draft.acuity
+    return one.level == one.rules and (own is None or own < one.level)
 
 
 def first_kind(one: Reviewed) -> str:

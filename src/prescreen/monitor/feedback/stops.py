@@ -7,9 +7,11 @@ whole batch waits for a person. Never quotes a word that was said. Knows signatu
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Final, Literal
 
+from prescreen.clinic.acuity import Acuity
 from prescreen.clinic.case import Case
 from prescreen.clinic.edits import is_clinical
 from prescreen.clinic.orders import find_orders
@@ -17,7 +19,7 @@ from prescreen.clinic.redflags import check_rules, rule_acuity
 from prescreen.clinic.report import Draft
 from prescreen.data.near import find_near
 from prescreen.errors import GuardError
-from prescreen.monitor.feedback.doubted import find_contradicted, find_odd_signers, is_beyond, is_disputed
+from prescreen.monitor.feedback.doubted import find_contradicted, find_odd_signers, is_above, is_beyond, is_disputed
 from prescreen.monitor.feedback.raters import Looks, watch_signers
 from prescreen.monitor.feedback.reviewed import Reviewed
 from prescreen.monitor.feedback.settings import Limits
@@ -122,8 +124,8 @@ def _find_stops(
         _stop("phi", found["phi"], whole, limits.phi_rows, "signatures may still hold something that identifies"),
         _share("phi", written, whole, limits.phi_share, "signed reports held something that identifies"),
         _stop("injected", found["injected"], whole, limits.injected_rows, "signatures hold orders to the software"),
-        _share("mislabelled", found["mislabelled"], whole, limits.mislabelled,
-               "signed levels speak against every other rater and the words"),
+        _surely("mislabelled", found["mislabelled"], whole, limits.mislabelled,
+                "signed levels speak against every other rater and the words"),
         _share("below_rules", found["below_rules"], whole, limits.below_rules, "levels are below a red-flag rule"),
         _share("rubber_stamp", found["rubber_stamp"], whole, limits.rubber_stamp,
                "signatures are agreement of people known not to look"),
@@ -170,8 +172,13 @@ def list_texts(draft: Draft) -> list[str]:
 
 def is_below_rules(one: Reviewed) -> bool:
     """Whether the signed level is below what a red-flag rule asks, then or now."""
-    now = rule_acuity(check_rules(one.case))
-    return any(level is not None and one.level < level for level in (one.rules, now))
+    return any(level is not None and one.level < level for level in (one.rules, _read_rules(one.case)))
+
+
+@lru_cache(1024)
+def _read_rules(case: Case) -> Acuity | None:
+    """What the rules say of a case today; a batch is judged again and again while limits are chosen."""
+    return rule_acuity(check_rules(case))
 
 
 def _stop(name: Name, rows: set[str], of: int, limit: int, why: str) -> Stop | None:
@@ -180,3 +187,8 @@ def _stop(name: Name, rows: set[str], of: int, limit: int, why: str) -> Stop | N
 
 def _share(name: Name, rows: set[str], of: int, limit: float, why: str) -> Stop | None:
     return Stop(name, len(rows), of, limit, tuple(sorted(rows)), why) if len(rows) > limit * of else None
+
+
+def _surely(name: Name, rows: set[str], of: int, limit: float, why: str) -> Stop | None:
+    """A share of doubts, which chance moves: beyond the limit by more than chance explains."""
+    return _share(name, rows, of, limit, why) if is_above((len(rows), of), limit) else None
