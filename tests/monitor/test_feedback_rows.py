@@ -212,9 +212,11 @@ def test_where_length_would_be_learned_the_batch_is_stopped() -> None:
     base = draw_pairs()[0]
     longer = ({**base.chosen[0], "content": base.chosen[0]["content"] * 2},)
     pairs = [replace(base, id=f"{n}", chosen=longer) for n in range(30)]
-    (stop,) = find_uneven(balance_lengths(pairs), 60)
-    assert (stop.name, stop.count) == ("uneven", 30)
-    assert find_uneven(balance_lengths([*pairs[:3], *draw_pairs()]), 60) == []
+    (stop,) = find_uneven(balance_lengths(pairs), 20)
+    assert (stop.name, stop.count, stop.of) == ("uneven", 30, 30)
+    even = draw_pairs()
+    assert find_uneven(balance_lengths([*pairs, *even]), len(even)) == [], "what is left is even, and enough"
+    assert find_uneven(balance_lengths(even[:3]), 20) == [], "too few is another stop"
 
 
 def test_who_looks_is_known_by_time_and_own_choices() -> None:
