@@ -111,7 +111,7 @@ def draft(model: Path, cases: Sequence[Case]) -> list[Any]:
 
 
 def sign(case: Case, drafted: Any, number: int, seed: int, error: float = 0.05) -> Any:
-    """A nurse's signature: level and conditions put right in the form, half the time rationale and steps."""
+    """A nurse's signature: level and conditions put right in the form, half the time what else is wrong in it."""
     from prescreen.store.signatures import Signature
 
     assert case.label is not None and case.label.draft is not None
@@ -126,7 +126,7 @@ def sign(case: Case, drafted: Any, number: int, seed: int, error: float = 0.05) 
     level = max(level, shown.rule_acuity) if shown.rule_acuity else level
     told: dict[str, Any] = {"acuity": level, "differential": gold.differential}
     if rng.random() < WRITES:
-        told |= {"rationale": gold.rationale, "next_steps": gold.next_steps}
+        told |= {name: getattr(gold, name) for name in ("rationale", "next_steps", "summary", "findings")}
     final = shown.model_copy(update=told)
     at = BEGUN + datetime.timedelta(hours=2 * number)
     signed = SignedVisit(

@@ -20,6 +20,7 @@ from monitor.signed_store import (
 from prescreen.cli import STAGES
 from prescreen.clinic.acuity import Acuity
 from prescreen.clinic.case import Case
+from prescreen.clinic.report import Finding
 from prescreen.clinic.signed import PatientLink
 from prescreen.custody import Correction, read_custody
 from prescreen.errors import GuardError
@@ -152,7 +153,9 @@ def sign_many(store: Store, count: int, **told: object) -> None:
             f"My {SORE[number % len(SORE)]} has been sore for {number + 2} days since I {DID[number % len(DID)]}."
         )
         case = make_case(complaint=story, turns=TURNS[:2])
-        draft = make_draft(findings=[], summary=f"Sore {SORE[number % len(SORE)]}.")
+        sore = SORE[number % len(SORE)]
+        finding = Finding(name=f"sore {sore}", status="present", evidence=f"My {sore} has been sore")
+        draft = make_draft(findings=[finding], summary=f"Sore {sore}.")
         link = name_patient(number)
         level = (Acuity.LOW, Acuity.HIGH)[number % 2]
         sign_one(store, case, draft, level=level, link=link, **told)  # type: ignore[arg-type]

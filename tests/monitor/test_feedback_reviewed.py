@@ -69,6 +69,16 @@ def test_evidence_is_still_a_quote_where_a_name_stood_in_it(tmp_path) -> None:
     assert one.kinds == {"level_raised"}
 
 
+def test_a_report_is_whole_again_where_a_nurse_put_right_what_the_floor_took(tmp_path) -> None:
+    invented = Finding(name="rash", status="present", evidence="my skin is on fire")
+    lost = make(sign("", make_draft(findings=[invented])), tmp_path)
+    assert isinstance(lost, Reviewed) and lost.final.findings == [] and not lost.whole
+    mended = make(sign("Fell from a ladder yesterday, 3 m.", make_draft(findings=[invented])), tmp_path)
+    assert isinstance(mended, Reviewed) and "summary_facts" in mended.kinds and mended.whole
+    sound = make(sign("", make_draft(findings=[])), tmp_path)
+    assert isinstance(sound, Reviewed) and sound.whole
+
+
 def test_codes_are_keyed_and_the_same_patient_has_one(tmp_path) -> None:
     first, other = (make(sign(note=note), tmp_path) for note in ("", "x"))
     assert isinstance(first, Reviewed) and isinstance(other, Reviewed)

@@ -88,6 +88,22 @@ def test_a_level_that_a_rule_raised_is_no_ones_judgement(number: int, level: Acu
     assert bool(make_rows(nobody, {one.code})) == (level != rules), "written by rules alone and left as it was"
 
 
+def test_a_level_that_nothing_stands_before_is_not_learned() -> None:
+    one = next(one for one in BATCH if one.kinds == {"level_raised"})
+    bare = settle(replace(one, final=one.final.model_copy(update={"findings": [], "red_flags": []})))
+    assert [pair.id.rpartition("-")[2] for pair in make_pairs(bare)] == ["pair"] and make_rows(bare, set()) == []
+    denied = [finding.model_copy(update={"status": "denied"}) for finding in one.final.findings]
+    denying = settle(replace(one, final=one.final.model_copy(update={"findings": denied, "red_flags": []})))
+    assert make_rows(denying, set()) == []
+
+
+def test_a_report_out_of_which_the_floor_took_something_teaches_its_level_alone() -> None:
+    agreed = unchanged(BATCH[0])
+    lost = replace(agreed, whole=False)
+    assert [row.task for row in make_rows(lost, {lost.code})] == ["priority"]
+    assert make_answers(lost, {lost.code}) == []
+
+
 @given(st.integers(0, COUNT - 1), LEVELS)
 def test_neither_side_of_a_level_change_argues_for_the_other(number: int, level: Acuity) -> None:
     one = relevel(unchanged(BATCH[number]), level)
@@ -196,9 +212,11 @@ def test_where_length_would_be_learned_the_batch_is_stopped() -> None:
     base = draw_pairs()[0]
     longer = ({**base.chosen[0], "content": base.chosen[0]["content"] * 2},)
     pairs = [replace(base, id=f"{n}", chosen=longer) for n in range(30)]
-    (stop,) = find_uneven(balance_lengths(pairs), 60)
-    assert (stop.name, stop.count) == ("uneven", 30)
-    assert find_uneven(balance_lengths([*pairs[:3], *draw_pairs()]), 60) == []
+    (stop,) = find_uneven(balance_lengths(pairs), 20)
+    assert (stop.name, stop.count, stop.of) == ("uneven", 30, 30)
+    even = draw_pairs()
+    assert find_uneven(balance_lengths([*pairs, *even]), len(even)) == [], "what is left is even, and enough"
+    assert find_uneven(balance_lengths(even[:3]), 20) == [], "too few is another stop"
 
 
 def test_who_looks_is_known_by_time_and_own_choices() -> None:

@@ -10,7 +10,8 @@ from typing import Final, NamedTuple
 
 from prescreen.clinic.acuity import Acuity
 from prescreen.clinic.case import Label
-from prescreen.clinic.report import Consideration, Report
+from prescreen.clinic.floor import lift_floor
+from prescreen.clinic.report import Consideration, Draft, Report
 from prescreen.config import Strict
 
 LEVELS: Final = list(Acuity)
@@ -83,8 +84,11 @@ def write_final(rng: random.Random, nurse: Nurse, shown: Report, label: Label, d
     changes: dict[str, object] = {"acuity": deed.level}
     if changed and deed.level is label.acuity and rng.random() < nurse.rewrites:
         changes |= {"rationale": gold.rationale, "next_steps": _lead(gold.next_steps, shown.next_steps)}
-    if _names(shown.differential) != _names(gold.differential) and rng.random() < nurse.rewrites:
-        changes["differential"] = [item.model_dump() for item in gold.differential]
+    if _is_wrong(shown, gold) and rng.random() < nurse.rewrites:
+        own = set(lift_floor(shown).red_flags)
+        flags = [*(flag for flag in shown.red_flags if flag not in own), *gold.red_flags]
+        told = gold.model_dump(include={"differential", "summary", "findings"})
+        changes |= told | {"red_flags": list(dict.fromkeys(flags))[:6]}
     elif not changed:
         changes["summary"] = f"{OTHERWISE}{shown.summary}"[:600]
     return _with(shown, **changes)
@@ -108,6 +112,12 @@ def _judge(rng: random.Random, errs: float, truth: Acuity, rules: Acuity | None)
 
 def _with(report: Report, **changes: object) -> Report:
     return Report.model_validate(report.model_dump() | changes)
+
+
+def _is_wrong(shown: Report, gold: Draft) -> bool:
+    """Whether a nurse who has met the patient finds conditions or findings in it that are not so."""
+    present = [{f.name for f in one.findings if f.status == "present"} for one in (shown, gold)]
+    return _names(shown.differential) != _names(gold.differential) or present[0] != present[1]
 
 
 def _names(items: Sequence[Consideration]) -> list[str]:

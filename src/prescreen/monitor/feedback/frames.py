@@ -35,10 +35,13 @@ class Sides(NamedTuple):
 
 
 def level_pair(draft: Draft, final: Draft) -> Sides | None:
-    """What the model wrote, at the nurse's level and at its own: nothing else differs; None where no level does."""
+    """What the nurse signed, at her level and at the model's: nothing else differs; None where no level does.
+
+    On what the model wrote it would be learned that its own mistakes about the patient are of another level.
+    """
     if draft.acuity == final.acuity:
         return None
-    return frame_pair(draft, draft.model_copy(update={"acuity": final.acuity}))
+    return frame_pair(final.model_copy(update={"acuity": draft.acuity}), final)
 
 
 def content_pair(draft: Draft, final: Draft) -> Sides | None:

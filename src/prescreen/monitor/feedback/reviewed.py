@@ -30,6 +30,9 @@ from prescreen.store.signatures import Signature
 READER: Final = "signatures/1"
 SOURCE: Final = "feedback"
 NOTE: Final = "note"
+RESTORED: Final = frozenset(
+    {"finding_added", "finding_removed", "finding_status", "finding_facts", "summary_facts"}
+)
 _ROLES: Final = frozenset({"nurse", "physician", "doctor", "rn", "md", "dr", "prof", "sister", "matron"})
 
 
@@ -48,7 +51,8 @@ class Reviewed:
 
     `shown` is the level the nurse met, `draft` what the model itself wrote, `final` what was signed, both without
     the lines that are the rules' to add; None where no model drafted. `left` are kinds of identifiers that may
-    remain, `written` those that had to be taken out of the signed report.
+    remain, `written` those that had to be taken out of the signed report. `whole` is false where the floor set
+    something aside that the patient never said, and the nurse did not put right what is left.
     """
 
     code: str
@@ -69,6 +73,7 @@ class Reviewed:
     left: tuple[str, ...]
     written: tuple[str, ...]
     deid: str
+    whole: bool = True
 
     @property
     def level(self) -> Acuity:
@@ -110,6 +115,7 @@ def review(
         return Dropped(keyed.review, "a substitute does not fit the report")
     if any(_loses_evidence(reports[name], signed.case, made[name], case) for name in reports):
         return Dropped(keyed.review, "a finding's words and the conversation were de-identified differently")
+    kinds = classify_edits(signed.draft, signed.final) if signed.draft else frozenset()
     inside = {places[text] for (name, _), text in texts.items() if name == "final"}
     return Reviewed(
         code=keyed.review,
@@ -121,7 +127,7 @@ def review(
         final=made["final"],
         note=new[signed.note],
         model=signed.model,
-        kinds=classify_edits(signed.draft, signed.final) if signed.draft else frozenset(),
+        kinds=kinds,
         at=signed.signed,
         seconds=signature.seconds,
         blind=signature.blind,
@@ -130,6 +136,7 @@ def review(
         left=look_again(case, [*new.values()], mode, detectors),
         written=tuple(sorted({span.kind for place in inside for span in sifter.taken.get(place, ())})),
         deid=", ".join(("deid/1", *done.detectors)),
+        whole=not signed.final.unsupported or not kinds.isdisjoint(RESTORED),
     )
 
 

@@ -2,7 +2,9 @@
 
 Agreeing is no preference: a pair needs a clinical edit. What nobody changed is learned as right only where the
 signer is known to look. A level that a rule asked for is the rule's, for no nurse may sign below it: learned as a
-judgement, every false alarm of the rules would become the model's own. Knows signatures and the lines that training reads; neither store nor limits.
+judgement, every false alarm of the rules would become the model's own. Nor is a level learned that nothing stands
+before: a thought without a finding teaches to leap. Knows signatures and the lines that training reads; neither
+store nor limits.
 """
 
 from collections.abc import Collection, Sequence
@@ -41,7 +43,7 @@ def make_pairs(one: Reviewed) -> list[Pair]:
     """The nurse's side and the model's, a pair for the level and one for the rest; none without a clinical edit."""
     if one.draft is None or not is_clinical(one.kinds):
         return []
-    level = None if is_ruled(one) else level_pair(one.draft, one.final)
+    level = level_pair(one.draft, one.final) if not is_ruled(one) and is_weighed(one.final) else None
     lowered = one.final.acuity < one.draft.acuity
     said = [kind for kind in KINDS if kind in one.kinds and kind not in LEVEL_KINDS]
     found = (
@@ -59,10 +61,10 @@ def _pair(one: Reviewed, name: str, sides: Sides, reason: str) -> Pair:
 
 
 def make_rows(one: Reviewed, lookers: Collection[str]) -> list[Row]:
-    """The signed report, or where its sentences argue for another level, the level alone."""
-    if not is_trusted(one, lookers) or is_ruled(one):
+    """The signed report; the level alone where its sentences argue for another level or the report is not whole."""
+    if not is_trusted(one, lookers) or is_ruled(one) or not is_weighed(one.final):
         return []
-    whole = one.draft is None or argues_for_itself(one.draft, one.final)
+    whole = one.whole and (one.draft is None or argues_for_itself(one.draft, one.final))
     task, write = ("report", report_messages) if whole else ("priority", priority_messages)
     messages = tuple(write(one.case, one.final))
     return [Row(f"{one.code}-{task}", one.case.id, one.patient, task, one.case.source, one.case.licence, messages)]
@@ -71,13 +73,13 @@ def make_rows(one: Reviewed, lookers: Collection[str]) -> list[Row]:
 def make_answers(one: Reviewed, lookers: Collection[str]) -> list[Answer]:
     """Single answers: the model's, unwanted where a nurse changed it clinically, wanted where one who looks signed
     it as it was; and the nurse's own."""
-    found = []
+    found: list[Answer] = []
     if is_ruled(one):
         return found
     if one.draft is not None and is_clinical(one.kinds):
         sides = frame_pair(one.draft, one.final)
         found = [_answer(one, sides.rejected, desirable=False), _answer(one, sides.chosen, desirable=True)]
-    elif is_trusted(one, lookers):
+    elif is_trusted(one, lookers) and one.whole:
         found = [_answer(one, one.draft or one.final, desirable=True)]
     return found
 
@@ -100,9 +102,14 @@ def is_trusted(one: Reviewed, lookers: Collection[str]) -> bool:
 
 
 def is_ruled(one: Reviewed) -> bool:
-    """Whether the signed level is a rule's and nobody's judgement: the rule raised it, and it was signed as raised."""
+    """Whether the signed level is a rule's and nobody's judgement: raised by the rule and signed as raised."""
     own = None if one.draft is None else one.draft.acuity
     return one.level == one.rules and (own is None or own < one.level)
+
+
+def is_weighed(report: Draft) -> bool:
+    """Whether anything stands before the level."""
+    return bool(report.red_flags) or any(finding.status == "present" for finding in report.findings)
 
 
 def first_kind(one: Reviewed) -> str:

@@ -36,7 +36,7 @@ def write_batch(recipe: FeedbackRecipe, run: Run, gathered: Gathered, judged: Ju
     written = Written(run.folder)
     checks: dict[str, Any] = {"doubted levels": [len(judged.doubted), len(gathered.batch)]}
     made = {part: make_all(batch, looked) for part, batch in (("train", divided.train), ("valid", divided.valid))}
-    refuse(find_uneven(made["train"].balanced, len(kept)), run.folder)
+    refuse(find_uneven(made["train"].balanced, recipe.limits.fewest_pairs), run.folder)
     own = made["train"].balanced.pairs
     level = [pair for pair in own if pair.reason in LEVEL_KINDS]
     checks["levels told apart by other words (AUC)"] = measure_area(level, recipe.seed)._asdict()
@@ -89,12 +89,13 @@ def make_all(batch: Sequence[Reviewed], looked: set[str]) -> Made:
     )
 
 
-def find_uneven(balanced: making.Balanced, of: int) -> list[Stop]:
-    """Where most pairs had to go because one side is always the longer one, length is what they would teach."""
-    if len(balanced.dropped) <= len(balanced.pairs):
+def find_uneven(balanced: making.Balanced, fewest: int) -> list[Stop]:
+    """Where too few pairs are left once those are gone whose one side is the longer one."""
+    if len(balanced.pairs) >= fewest or not balanced.dropped:
         return []
-    why = "corrections would be left out because one side is the longer one"
-    return [Stop("uneven", len(balanced.dropped), of, 0.5, tuple(balanced.dropped), why)]
+    of = len(balanced.pairs) + len(balanced.dropped)
+    why = "pairs have to go because one side is always the longer one"
+    return [Stop("uneven", len(balanced.dropped), of, fewest, tuple(balanced.dropped), why)]
 
 
 def list_custody(divided: Divided, recipe: FeedbackRecipe) -> list[Correction]:
