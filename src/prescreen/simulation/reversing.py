@@ -5,6 +5,7 @@ Knows runs and recipes. What must stop it is the gate, or the trial in shadow.
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,12 +29,15 @@ class Tried(NamedTuple):
 
 
 def try_reversed(shelf: Shelf, place: Place, champion: Release, learned: Path, who: Who) -> Tried:
-    """Train on reversed pairs from the champion, evaluate, ask the gate; propose it only where the gate says so."""
+    """Train on reversed pairs alone from the champion, evaluate, ask the gate; propose it only where it says so."""
     folder = place.runs.parent / "reversed"
     shutil.copytree(learned.parent / "00-data", folder / "00-data")
     reverse(open_run(learned, shelf.stages), folder / learned.name)
     steps = pin(load_steps(place.recipes, shelf.stages, place.overrides | HARSH), champion, shelf)
-    run_steps([step for step in steps if step.recipe.stage not in ("data", "feedback")], folder, shelf.stages)
+    pairs = next(step for step in steps if step.recipe.stage == "dpo")
+    alone = pairs.recipe.model_copy(update={"base": champion.model, "inputs": {"data": learned.name}})
+    judged = [step for step in steps if step.recipe.stage in ("evals", "gate")]
+    run_steps([replace(pairs, recipe=alone), *judged], folder, shelf.stages)
     gate = folder / steps[-1].name
     verdict = json.loads((gate / "gate.json").read_text(encoding="utf-8"))
     if verdict["verdict"] == "promote":
