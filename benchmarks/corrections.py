@@ -1,6 +1,6 @@
 """Do corrections make the model better, and which way of learning from them: finals, pairs, or both in turn?
 
-    PYTHONPATH=src python benchmarks/corrections.py runs/tiny --out results.json
+    PYTHONPATH=src python benchmarks/corrections.py runs/tiny --seed 1
 
 Invented patients of conditions the champion never learned; its own drafts, really written; nurses put level and
 conditions right in the form, with an error in one of twenty levels and never below a rule. The signatures go
@@ -21,13 +21,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from record import write_record
+
 from prescreen.clinic.acuity import Acuity
 from prescreen.clinic.case import Case
 from prescreen.clinic.rates import Rate
 from prescreen.clinic.signed import ModelLabel, PatientLink, Person, SignedVisit
 from prescreen.evals.prediction import Prediction, record_draft
 from prescreen.evals.rate import compare_paired
-from prescreen.run import Run, write_json
+from prescreen.run import Run
 
 BEGUN = datetime.datetime(2026, 6, 1, 9, tzinfo=datetime.UTC)
 NURSES = tuple(Person(id=f"n-{i}", name=f"Signer {i}", role="nurse") for i in range(4))
@@ -73,8 +75,7 @@ def main() -> None:
         result |= {"card": json.loads((feedback.folder / "card.json").read_text())}
     result |= {"arguments": {k: str(v) for k, v in vars(told).items()}, "seconds": round(time.monotonic() - begun)}
     print_table(result)
-    if told.out:
-        write_json(told.out, result)
+    print(write_record(f"corrections-seed-{told.seed}", ("torch", "transformers", "peft"), **result))
 
 
 def read_arguments() -> argparse.Namespace:
@@ -91,7 +92,6 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--dpo-epochs", type=int, default=1)
     parser.add_argument("--sft-epochs", type=int, default=3)
     parser.add_argument("--keep", type=Path, help="leave the runs here")
-    parser.add_argument("--out", type=Path, help="write the figures here")
     return parser.parse_args()
 
 
