@@ -15,14 +15,16 @@ Poison = Literal["phi", "injected", "mislabelled"]
 
 
 class Event(Strict):
-    """Something planted. One of `expects` must alarm in the first two weeks; `accepted` is the week in which the
-    clinic accepts the change as its new normal, None where it passes."""
+    """Something planted. Of those that `expects` names one must alarm in the first two weeks.
+
+    `accepted` is the week in which the clinic accepts the change as its new normal, None where it passes.
+    """
 
     name: str
     says: str
     first: int
     last: int
-    expects: tuple[str, ...]
+    expects: tuple[str, ...] = ()
     accepted: int | None = None
 
     def covers(self, week: int) -> bool:
@@ -70,7 +72,9 @@ class Calendar(Strict):
         return self.model_copy(
             update={
                 "weeks": weeks,
-                "events": tuple(event for event in self.events if event.first + WITHIN <= weeks),
+                "events": tuple(
+                    event for event in self.events if event.first + (WITHIN if event.expects else 1) <= weeks
+                ),
                 "poisons": {week: kind for week, kind in self.poisons.items() if week < weeks},
                 "updates": tuple(week for week in self.updates if week < weeks),
                 "bad_candidate": self.bad_candidate if (self.bad_candidate or weeks) < weeks else None,
@@ -108,8 +112,14 @@ STAMPING: Final = Event(
     last=46,
     expects=("quick_signatures", "time_to_sign"),
 )
+TAKEN_BACK: Final = Event(
+    name="rollback",
+    says="the drill brings back the release before: nurses change its drafts as often as they used to",
+    first=51,
+    last=51,
+)
 YEAR: Final = Calendar(
-    events=(VITALS, FLU, NEWCOMERS, STAMPING),
+    events=(VITALS, FLU, NEWCOMERS, STAMPING, TAKEN_BACK),
     stamper="quirin",
     slips=42,
     spoken_to=47,
