@@ -96,7 +96,7 @@ def _compare_overrides(name: str, visits: Sequence[Twice]) -> Bar:
         name=f"overrides: {name}",
         asks="the served level needs changing less often than with the model before, on the same visits",
         figure=f"before {count(before)}; after {count(after)}; only before {test.only_first}, only after "
-        f"{test.only_second}, p = {test.p_value:.4f}",
+        f"{test.only_second}, p {'< 0.0001' if test.p_value < 0.0001 else f'= {test.p_value:.4f}'}",
         met=sum(after) < sum(before) and (name != "all updates" or test.p_value < SIGNIFICANT),
     )
 
