@@ -15,7 +15,7 @@ from prescreen.errors import RunError
 from prescreen.run import MANIFEST, read_jsonl
 
 CASES = "train/cases.jsonl"
-LEAN = 3.0  # how much likelier an emergency is replayed
+LEAN = 1.5  # how much likelier an emergency is replayed
 TRUSTED = 600  # cases a classifier of doubts learns from besides the batch
 
 Told = TypeVar("Told", Pair, Row)
@@ -44,7 +44,7 @@ def read_replay(folder: Path | None) -> Replay:
 
 
 def draw_share(old: Sequence[Told], new: int, share: float) -> list[Told]:
-    """As many old records as make `share` of all, or all there are; emergencies are three times as likely.
+    """As many old records as make `share` of all, or all there are; emergencies are likelier by `LEAN`.
 
     Corrections lean downwards: what a rule raised is no one's judgement and is not among them, what was drafted too
     high is. Without the old emergencies a model would forget them first.
