@@ -62,6 +62,20 @@ def test_a_candidate_that_says_what_nurses_sign_goes_on(finals: list[Acuity]) ->
     assert verdict.verdict == "go" and verdict.reasons == () and verdict.visits == len(finals)
 
 
+def test_what_nobody_read_is_no_evidence_against_a_candidate() -> None:
+    """A nurse who signs as it comes signs the champion's mistakes; her changes and her own choices do count."""
+    fine = [tried(n, Acuity.LOW, Acuity.LOW, Acuity.LOW) for n in range(10)]
+    lost = {"final": Acuity.EMERGENCY, "champion": Acuity.EMERGENCY, "candidate": Acuity.LOW}
+    stamped = tried(10, **lost, shown=Acuity.EMERGENCY, seconds=6.0)
+    verdict = judge([*fine, stamped])
+    assert (verdict.verdict, verdict.visits) == ("go", 10)
+    assert verdict.figures["signed unread, not counted"] == "1"
+    for read in ({"seconds": 40.0}, {"seconds": 6.0, "blind": Acuity.EMERGENCY}, {"seconds": 6.0, "edited": True}):
+        assert judge([*fine, tried(10, **lost, shown=Acuity.EMERGENCY, **read)]).verdict == "stop"
+    assert judge([*fine, stamped], TEN.model_copy(update={"unread_s": 0.0})).verdict == "stop"
+    assert judge([*fine[:9], stamped]).verdict == "wait", "nor does it count as a visit"
+
+
 def test_rules_hold_both_up() -> None:
     """A candidate that says low where a rule says emergency is served as an emergency: nothing is lost."""
     rules = [

@@ -59,6 +59,7 @@ class Trial(Strict):
     days: int = Field(60, ge=1)  # the longest a trial may last; without a verdict by then it ends
     schema_valid: float = Field(0.98, ge=0, le=1)  # share of drafts that must be readable reports
     significance: float = Field(0.05, gt=0, lt=1)  # of the exact test that the candidate is worse
+    unread_s: float = Field(10.0, ge=0)  # a draft signed as it stood in less is nobody's judgement; 0 counts all
 
 
 class Canary(Trial):

@@ -1,7 +1,8 @@
 """What a candidate shows beside the champion: unseen in shadow, seen by nurses in canary. Pure counting.
 
 Levels are compared as served, behind the rules. A nurse who saw the champion's draft leans towards it, so a shadow
-that does as well was if anything better. Knows no store, no file and no clock.
+that does as well was if anything better; what was signed as it stood within seconds says what the champion said and
+nothing of the patient, and is not counted. Knows no store, no file and no clock.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,6 +14,7 @@ from prescreen.clinic.rates import Rate
 from prescreen.clinic.signed import ModelLabel
 from prescreen.evals.rate import compare_paired
 from prescreen.monitor.changes import Canary, Trial
+from prescreen.monitor.counting import is_unchanged
 
 SHOWN = 8
 
@@ -29,7 +31,8 @@ class Judged(NamedTuple):
 def judge_shadow(contacts: Sequence[Contact], weights: str, verdict: str, trial: Trial) -> Judged:
     """The candidate of these weights and verdict against the champion, on visits both drafted, now signed."""
     seen = [c for c in contacts if is_of(c.shadow_model, weights, verdict)]
-    signed = [c for c in seen if c.level is not None and c.level_model is not None and c.shadow is not None]
+    both = [c for c in seen if c.level is not None and c.level_model is not None and c.shadow is not None]
+    signed = [c for c in both if is_read(c, trial.unread_s)]
     mine = [served(c, c.shadow) is c.level for c in signed]
     theirs = [served(c, c.level_model) is c.level for c in signed]
     test = compare_paired(mine, theirs)
@@ -50,9 +53,16 @@ def judge_shadow(contacts: Sequence[Contact], weights: str, verdict: str, trial:
         "champion agrees": str(count(theirs)),
         "only one agrees": f"candidate {test.only_first}, champion {test.only_second}, p = {test.p_value:.3f}",
         "readable drafts": str(readable),
+        "signed unread, not counted": str(len(both) - len(signed)),
         "emergencies lost": f"{len(lost)} of {sum(c.level is Acuity.EMERGENCY for c in signed)}",
     }
     return _conclude(reasons, figures, len(signed), trial)
+
+
+def is_read(contact: Contact, unread_s: float) -> bool:
+    """Whether a signature is somebody's judgement: changed, chosen before the draft was seen, or not in seconds."""
+    quick = contact.seconds is not None and contact.seconds < unread_s
+    return not quick or contact.blind is not None or not is_unchanged(contact)
 
 
 def judge_canary(contacts: Sequence[Contact], weights: str, verdict: str, canary: Canary) -> Judged:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from prescreen.clinic.acuity import Acuity
 from prescreen.clinic.case import Case
 from prescreen.data.records import Pair, Row
 from prescreen.data.split import hash_share
@@ -15,7 +14,6 @@ from prescreen.errors import RunError
 from prescreen.run import MANIFEST, read_jsonl
 
 CASES = "train/cases.jsonl"
-LEAN = 1.5  # how much likelier an emergency is replayed
 TRUSTED = 600  # cases a classifier of doubts learns from besides the batch
 
 Told = TypeVar("Told", Pair, Row)
@@ -44,23 +42,9 @@ def read_replay(folder: Path | None) -> Replay:
 
 
 def draw_share(old: Sequence[Told], new: int, share: float) -> list[Told]:
-    """As many old records as make `share` of all, or all there are; emergencies are likelier by `LEAN`.
-
-    Corrections lean downwards: what a rule raised is no one's judgement and is not among them, what was drafted too
-    high is. Without the old emergencies a model would forget them first.
-    """
+    """As many old records as make `share` of all, or all there are."""
     wanted = round(new * share / (1 - share)) if share < 1 else len(old)
-    return sorted(old, key=lambda record: hash_share("replay", record.id) / (LEAN if is_urgent(record) else 1))[
-        :wanted
-    ]
-
-
-def is_urgent(record: Pair | Row) -> bool:
-    """Whether a lesson is of an emergency, by its level or by the answer it teaches."""
-    if isinstance(record, Pair):
-        return record.acuity == Acuity.EMERGENCY.value
-    answer = record.messages[-1]["content"]
-    return answer == Acuity.EMERGENCY.value or f'"acuity":"{Acuity.EMERGENCY.value}"' in answer
+    return sorted(old, key=lambda record: hash_share("replay", record.id))[:wanted]
 
 
 def draw_trusted(cases: Sequence[Case]) -> list[Case]:
