@@ -18,6 +18,7 @@ from prescreen.evals.drafting import hash_weights
 from prescreen.monitor.advance import advance, find_champion
 from prescreen.monitor.changes import Limits, find_batch_breaches, find_breaches, find_weaker, read_limits
 from prescreen.monitor.feedback.stops import FILE as STOPPED
+from prescreen.monitor.feedback.stops import read_stops
 from prescreen.monitor.life import note_hold, propose
 from prescreen.monitor.shelf import Shelf, read_state
 from prescreen.pipeline import Outcome, Step, check_inputs, load_steps, open_run, run_steps
@@ -80,7 +81,7 @@ def prepare(steps: Sequence[Step], folder: Path, shelf: Shelf, who: Who, report:
     try:
         outcomes = run_steps(before, folder, shelf.stages, report)
     except PrescreenError as error:
-        stops = json.loads((batch / STOPPED).read_text(encoding="utf-8")) if (batch / STOPPED).exists() else []
+        stops = read_stops(batch)
         if [stop["name"] for stop in stops] == [WAITING]:
             return f"waits for corrections: {stops[0]['count']} of {stops[0]['limit']:g}"
         why = ", ".join(f"{stop['name']} {stop['count']} of {stop['of']}" for stop in stops)

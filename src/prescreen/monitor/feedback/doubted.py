@@ -15,7 +15,6 @@ from prescreen.data.doubts import rank_doubts
 from prescreen.monitor.feedback.reviewed import Reviewed
 from prescreen.monitor.feedback.rows import make_case
 
-ABOVE: Final = 0.05  # chance below which a share is above its limit
 UNLIKELY: Final = 0.001  # chance below which more contradictions than elsewhere are no chance
 FEWEST: Final = 200  # labelled cases, trusted ones among them, before a classifier has a say
 ODD: Final = 0.3  # share of a person's levels, at least, before they stand out
@@ -72,10 +71,3 @@ def is_beyond(found: tuple[int, int], reference: tuple[int, int]) -> bool:
 
     table = [[found[0], found[1] - found[0]], [reference[0], reference[1] - reference[0]]]
     return bool(reference[1]) and float(fisher_exact(table, alternative="greater").pvalue) < UNLIKELY
-
-
-def is_above(found: tuple[int, int], limit: float) -> bool:
-    """Whether (count, of) is above a limit by more than chance: the exact binomial tail."""
-    from scipy.stats import binom
-
-    return bool(binom.sf(found[0] - 1, found[1], limit) < ABOVE)

@@ -43,7 +43,7 @@ def make_pairs(one: Reviewed) -> list[Pair]:
     """The nurse's side and the model's, a pair for the level and one for the rest; none without a clinical edit."""
     if one.draft is None or not is_clinical(one.kinds):
         return []
-    level = level_pair(one.draft, one.final) if not is_ruled(one) and is_weighed(one.final) else None
+    level = level_pair(one.draft, one.final) if teaches_level(one) else None
     lowered = one.final.acuity < one.draft.acuity
     said = [kind for kind in KINDS if kind in one.kinds and kind not in LEVEL_KINDS]
     found = (
@@ -62,7 +62,7 @@ def _pair(one: Reviewed, name: str, sides: Sides, reason: str) -> Pair:
 
 def make_rows(one: Reviewed, lookers: Collection[str]) -> list[Row]:
     """The signed report; the level alone where its sentences argue for another level or the report is not whole."""
-    if not is_trusted(one, lookers) or is_ruled(one) or not is_weighed(one.final):
+    if not is_trusted(one, lookers) or not teaches_level(one):
         return []
     whole = one.whole and (one.draft is None or argues_for_itself(one.draft, one.final))
     task, write = ("report", report_messages) if whole else ("priority", priority_messages)
@@ -99,6 +99,11 @@ def make_case(one: Reviewed) -> Case:
 def is_trusted(one: Reviewed, lookers: Collection[str]) -> bool:
     """Whether a final may stand for what is right: it was changed, or its signer looked and agreed."""
     return is_clinical(one.kinds) or one.shown is None or one.code in lookers
+
+
+def teaches_level(one: Reviewed) -> bool:
+    """Whether the signed level is a judgement, and something stands before it."""
+    return not is_ruled(one) and is_weighed(one.final)
 
 
 def is_ruled(one: Reviewed) -> bool:

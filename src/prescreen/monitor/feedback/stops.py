@@ -4,22 +4,24 @@ Each check names its rows; where they are few they are left out and counted, whe
 whole batch waits for a person. Never quotes a word that was said. Knows signatures, limits and pairs.
 """
 
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from prescreen.clinic.acuity import Acuity
 from prescreen.clinic.case import Case
 from prescreen.clinic.edits import is_clinical
 from prescreen.clinic.orders import find_orders
+from prescreen.clinic.rates import Rate
 from prescreen.clinic.redflags import check_rules, rule_acuity
 from prescreen.clinic.report import Draft
 from prescreen.data.near import find_near
 from prescreen.errors import GuardError
-from prescreen.monitor.feedback.doubted import find_contradicted, find_odd_signers, is_above, is_beyond, is_disputed
+from prescreen.monitor.feedback.doubted import find_contradicted, find_odd_signers, is_beyond, is_disputed
 from prescreen.monitor.feedback.raters import Looks, watch_signers
 from prescreen.monitor.feedback.reviewed import Reviewed
 from prescreen.monitor.feedback.settings import Limits
@@ -156,6 +158,12 @@ def refuse(stops: Sequence[Stop], folder: Path) -> None:
     raise GuardError(f"the batch is stopped and nothing is trained: {told}; codes are in {folder / FILE}; {mend}")
 
 
+def read_stops(folder: Path) -> list[dict[str, Any]]:
+    """What `refuse` left of a batch, as plain fields; nothing where it was not stopped."""
+    path = folder / FILE
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+
+
 def list_said(one: Reviewed) -> list[str]:
     """Everything free that was said or written of a visit, the record's lists included."""
     return [one.case.recorded, one.note, *(list_texts(one.final)), *(list_texts(one.draft) if one.draft else ())]
@@ -190,5 +198,6 @@ def _share(name: Name, rows: set[str], of: int, limit: float, why: str) -> Stop 
 
 
 def _surely(name: Name, rows: set[str], of: int, limit: float, why: str) -> Stop | None:
-    """A share of doubts, which chance moves: beyond the limit by more than chance explains."""
-    return _share(name, rows, of, limit, why) if is_above((len(rows), of), limit) else None
+    """A share of doubts, which chance moves: its exact lower bound is beyond the limit."""
+    beyond = Rate(len(rows), of - len(rows)).lower() > limit
+    return Stop(name, len(rows), of, limit, tuple(sorted(rows)), why) if beyond else None

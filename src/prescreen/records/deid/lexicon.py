@@ -20,8 +20,10 @@ from prescreen.records.deid.spans import fold
 from prescreen.records.deid.terms import Terms, gather_terms, is_english
 from prescreen.run import PACKAGE
 
-FOREIGN = ("orders.yaml",)  # patterns of what is said to software, in eight languages: no clinical words
-TEXTS = ("clinic/*.yaml", "data/voices/*.yaml", "data/knowledge/*.yaml", "evals/bank/*.yaml")
+TEXTS = (  # named where a folder holds other text too: what is said to software is no clinical word
+    *("clinic/acuity.yaml", "clinic/areas.yaml", "clinic/redflags.yaml"),
+    *("data/voices/*.yaml", "data/knowledge/*.yaml", "evals/bank/*.yaml"),
+)
 FUNCTION = frozenset(
     ["and", "del", "des", "du", "for", "from", "las", "los", "the", "with", "without"]
 )  # no part of a pair of words
@@ -32,8 +34,7 @@ OFTEN = 10  # seen so often in clinical text, a rare census name is that word: h
 
 def count_words() -> Counter[str]:
     """Words of the package's own clinical text, as written there."""
-    files = [file for pattern in TEXTS for file in sorted(PACKAGE.glob(pattern)) if file.name not in FOREIGN]
-    text = "\n".join(file.read_text() for file in files)
+    text = "\n".join(file.read_text() for pattern in TEXTS for file in sorted(PACKAGE.glob(pattern)))
     return Counter(re.findall(r"[^\W\d_]+(?:['’][^\W\d_]+)*", text))
 
 
