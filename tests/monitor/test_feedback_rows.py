@@ -88,6 +88,13 @@ def test_a_level_that_a_rule_raised_is_no_ones_judgement(number: int, level: Acu
     assert bool(make_rows(nobody, {one.code})) == (level != rules), "written by rules alone and left as it was"
 
 
+def test_a_level_is_judged_on_what_the_nurse_put_right() -> None:
+    one = next(one for one in BATCH if one.kinds == {"level_raised"} and len(one.final.findings) > 1)
+    mended = settle(replace(one, final=one.final.model_copy(update={"findings": one.final.findings[:1]})))
+    (level,) = [pair for pair in make_pairs(mended) if pair.id.endswith("-level")]
+    assert [answer(side).findings for side in (level.chosen, level.rejected)] == [mended.final.findings] * 2
+
+
 def test_a_level_that_nothing_stands_before_is_not_learned() -> None:
     one = next(one for one in BATCH if one.kinds == {"level_raised"})
     bare = settle(replace(one, final=one.final.model_copy(update={"findings": [], "red_flags": []})))

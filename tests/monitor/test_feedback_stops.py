@@ -9,6 +9,7 @@ from monitor.corrections import make_batch, mislabel, relevel, settle, spoil
 from prescreen.clinic.acuity import Acuity
 from prescreen.clinic.edits import is_clinical
 from prescreen.errors import GuardError
+from prescreen.monitor.feedback import stops
 from prescreen.monitor.feedback.doubted import find_odd_signers, is_beyond
 from prescreen.monitor.feedback.reviewed import Reviewed
 from prescreen.monitor.feedback.settings import Limits
@@ -103,6 +104,18 @@ def test_identifiers_in_reports_stop_the_batch_although_they_were_taken_out(
     assert names(judge(some, LIMITS)) == ["phi"]
     few = [replace(one, written=("phone",)) if n < 0.05 * SMALL else one for n, one in enumerate(clean)]
     assert names(judge(few, LIMITS)) == []
+
+
+@pytest.mark.parametrize(("doubts", "stopped"), [(15, False), (20, False), (21, True), (40, True)])
+def test_doubts_stop_a_batch_only_beyond_chance(
+    doubts: int, stopped: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 101 levels 14 in 100 may be doubted; 15 are no more than chance brings, 21 are (exact bound)."""
+    batch = make_batch(7, 101)
+    some = {one.code for one in batch[:doubts]}
+    monkeypatch.setattr(stops, "find_contradicted", lambda *_: some)
+    monkeypatch.setattr(stops, "find_odd_signers", lambda *_: [])
+    assert names(judge(batch, LIMITS)) == (["mislabelled"] if stopped else [])
 
 
 def test_too_few_corrections_are_stopped(clean: list[Reviewed]) -> None:

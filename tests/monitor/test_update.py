@@ -10,7 +10,7 @@ import yaml
 from monitor import small_update as small
 from monitor.shelves import ADMIN, DOCTOR
 from prescreen.cli import STAGES
-from prescreen.errors import GuardError, RecipeError, RefusedError
+from prescreen.errors import GuardError, RecipeError, RefusedError, RunError
 from prescreen.evals.gate import GateRecipe
 from prescreen.evals.threshold import Check
 from prescreen.monitor import life
@@ -155,6 +155,19 @@ def test_a_batch_stopped_by_name_is_an_error_a_line_and_a_record(clinic: Clinic)
     kept = sorted((clinic.root / "runs" / "update" / "stopped").iterdir())
     assert [json.loads(path.read_text())[0]["name"] for path in kept] == ["phi", "injected"]
     assert clinic.update().startswith("shadow goes on"), "a sound batch goes on"
+
+
+def test_another_failure_is_not_told_as_the_stop_before(clinic: Clinic, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(GuardError, match="phi"):
+        clinic.update(feedback={"stopped": "phi"})
+
+    def crash(*_: Any) -> None:
+        raise RunError("the disk is full")
+
+    monkeypatch.setattr(small, "_batch", crash)
+    with pytest.raises(RunError, match="disk"):
+        clinic.update(feedback={"stopped": "phi"})
+    assert [line.detail["why"] for line in clinic.shelf.ledger.read() if line.deed == "held"][-1] == "RunError"
 
 
 def test_a_batch_that_only_has_too_few_waits(clinic: Clinic) -> None:

@@ -50,6 +50,21 @@ def test_who_never_errs_signs_what_is_right() -> None:
         assert deed.level is right_level(arrival.truth, draft.rule_acuity) and not deed.leant
 
 
+def test_what_is_not_the_patients_is_put_right_with_the_level() -> None:
+    for arrival in ARRIVALS[:20]:
+        label = arrival.case.label
+        assert label is not None and label.draft is not None
+        gold = label.draft
+        wrong = finalise(arrival.told, gold.model_copy(update={"findings": [], "red_flags": ["purple toe"]}))
+        deed = Deed(max(Acuity.HIGH, wrong.acuity), 60.0, leant=False)
+        final = write_final(random.Random(1), SURE.model_copy(update={"polishes": 1.0}), wrong, label, deed)
+        if not any(finding.status == "present" for finding in gold.findings):
+            continue
+        assert (final.findings, final.summary) == (gold.findings, gold.summary)
+        assert "purple toe" not in final.red_flags
+        assert {flag for flag in wrong.red_flags if flag != "purple toe"} <= set(final.red_flags), "rules' stay"
+
+
 def test_error_rates_are_those_set() -> None:
     nurse = SURE.model_copy(update={"errs": 0.1})
     rng = random.Random(5)

@@ -37,6 +37,13 @@ def test_a_drift_asks_for_the_right_alarm_in_time(week: int, signal: str, met: b
     assert bar.met is met
 
 
+def test_the_week_after_the_rollback_is_no_steady_one() -> None:
+    whole = YEAR.short(52)
+    assert YEAR.rollback == 50 and "rollback" in [event.name for event in whole.events]
+    assert whole.is_steady(50) and not whole.is_steady(51)
+    assert "rollback" not in [event.name for event in YEAR.short(51).events]
+
+
 def test_false_alarms_are_those_of_steady_weeks() -> None:
     assert verdict.judge_false_alarms(observer((10, "age_mix"), (14, "age_mix"))).met
     steady = [(week, "age_mix") for week in (5, 20, 30, 40)]
