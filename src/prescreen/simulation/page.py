@@ -19,7 +19,7 @@ PLUMBING = (
 STYLE = (
     "body{font:15px/1.45 system-ui,sans-serif;max-width:72rem;margin:2rem auto;padding:0 1rem;color:#1a1a1a}"
     "table{border-collapse:collapse;width:100%;margin:.5rem 0 1.5rem}"
-    "th,td{text-align:left;vertical-align:top;overflow-wrap:anywhere}"
+    "th,td{text-align:left;vertical-align:top;overflow-wrap:anywhere;min-width:6.6rem}"
     "th,td{padding:.35rem .6rem;border-bottom:1px solid #ccc}"
     "th{background:#f3f3f3}.note{border-left:4px solid #b58900;padding:.4rem .8rem;background:#fdf6e3}"
     ".met{color:#0a6b2c}.missed{color:#a40000;font-weight:600}"

@@ -4,6 +4,7 @@ Knows what the year wrote down of itself. Draws nothing and runs nothing.
 """
 
 from collections.abc import Iterable, Sequence
+from textwrap import shorten
 from typing import NamedTuple
 
 from prescreen.clinic.acuity import Acuity
@@ -207,7 +208,7 @@ def judge_bad(calendar: Calendar, told: Sequence[str]) -> Bar:
     return Bar(
         name="bad candidate",
         asks="trained on reversed corrections, it is held by the gate or ended in shadow",
-        figure=" | ".join(told)[:600] or "not tried",
+        figure=shorten(" | ".join(told), 600, placeholder=" ...") or "not tried",
         met=None if calendar.bad_candidate is None else bool(ended),
     )
 
