@@ -20,7 +20,7 @@ from prescreen.model.engine import Completion, Progress
 from prescreen.model.harmony import Message
 from prescreen.service.door.identity_settings import IdentitySettings
 from prescreen.service.engine.calling import ThreadCaller
-from prescreen.service.engine.engines import Demo, RulesOnly
+from prescreen.service.engine.engines import Demo, Endpoint, RulesOnly
 from prescreen.service.engine.faults import QUESTIONS
 from prescreen.service.engine.guarding import GuardedEngine, GuardSettings
 from prescreen.service.house import House
@@ -114,11 +114,12 @@ class Sampler(threading.Thread):
 
 
 def make_settings(told: argparse.Namespace) -> Settings:
+    engine = Demo(model=told.model) if told.model else RulesOnly()
     return Settings(
         clinic=Clinic(name="Harbour Clinic", emergency_number="112", languages=LANGUAGES),
         review=Review(undo_s=told.undo_s),
         web=Web(base_url=f"http://localhost:{told.port}"),
-        engine=Demo(model=told.model) if told.model else RulesOnly(),
+        engine=Endpoint(url=told.endpoint, model=told.model, demo=True) if told.endpoint else engine,
         identity=IdentitySettings(totp_for=()),
         demo=True,
     )
@@ -166,6 +167,7 @@ def main() -> None:
     parser.add_argument("--at-once", type=int, default=4)
     parser.add_argument("--undo-s", type=int, default=30)
     parser.add_argument("--model", default="")
+    parser.add_argument("--endpoint", default="", help="a server that serves the model under this name")
     parser.add_argument("--profile", type=Path)
     told = parser.parse_args()
     told.data.mkdir(parents=True, exist_ok=True)

@@ -1,13 +1,16 @@
-"""Serves an exported model by llama.cpp's own server to the guarded engine: conversion, probe, drafts, questions.
+"""Serves an exported model by llama.cpp's own server: conversion, probe, drafts, questions, then a clinic's visits.
 
 PYTHONPATH=src python benchmarks/llamacpp.py --server LLAMA_SERVER --converter FOLDER [--model twin] [--drafts 20]
-    [--keep FOLDER] [--convert-only]
+    [--visits 5] [--keep FOLDER] [--convert-only]
 
 `--server` is the path of llama.cpp's server, `--converter` a folder that holds its convert_hf_to_gguf.py. Neither
 is part of this project: tests/peers/llamacpp/README.md says how to get them. Nothing leaves this machine.
 """
 
 import argparse
+import asyncio
+import json
+import random
 import socket
 import subprocess
 import sys
@@ -17,6 +20,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from clinic_after import check_store, open_again, wait_until_done
+from clinic_load import run_house
+from clinic_people import Browser, Ledger, Pace, live_nurse, walk
 from first_question import ask, open_contacts, sum_up
 from record import write_record
 
@@ -153,12 +159,45 @@ def measure(url: str, drafts: int) -> dict[str, Any]:
     }
 
 
+def walk_visits(url: str, visits: int, scratch: Path) -> dict[str, Any]:
+    """The whole service with this server as its model: patients at the door, a nurse signs, the record has it."""
+    with run_house(scratch, "--endpoint", url, "--model", NAME, "--nurses", "1", "--undo-s", "1") as running:
+        ledger, store = Ledger(), open_again(running.data)
+        asyncio.run(send_patients(running.base, ledger, visits))
+        wait_until_done(store, 300.0)  # so that each visit has its draft before a nurse looks
+        asyncio.run(open_shift(running.base, ledger, visits))
+        wait_until_done(store, 60.0)
+        found = check_store(store, ledger)
+        store.close()
+    tally = json.loads((scratch / "tally.json").read_text())
+    return {"signed": len(ledger.signed), "errors": dict(ledger.errors), "tally": tally, "after": found}
+
+
+async def send_patients(base: str, ledger: Ledger, visits: int) -> None:
+    """Invented patients, one after the other, each to the end of the interview."""
+    chance = random.Random(5)
+    for _ in range(visits):
+        browser = Browser(base, ledger)
+        await walk(browser, ledger, Pace(0.0), chance, plain=True)
+        await browser.close()
+
+
+async def open_shift(base: str, ledger: Ledger, visits: int) -> None:
+    """A nurse until all visits were signed once (some are undone again), or two minutes are over."""
+    until = time.monotonic() + 120
+    shift = asyncio.create_task(live_nurse(base, ledger, Pace(0.0, (1.0, 2.0), 2.0, until), 0, until))
+    while not shift.done() and len(ledger.signed) + len(ledger.undone) < visits:
+        await asyncio.sleep(0.5)
+    shift.cancel()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--server", type=Path)
     parser.add_argument("--converter", type=Path, required=True)
     parser.add_argument("--model", default="twin")
     parser.add_argument("--drafts", type=int, default=20)
+    parser.add_argument("--visits", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--keep", type=Path, help="a folder to leave the GGUF in")
     parser.add_argument("--convert-only", action="store_true")
@@ -177,10 +216,12 @@ def main() -> None:
         process, url = serve(settings.server, gguf, settings.threads)
         try:
             found = measure(url, settings.drafts)
+            found["service"] = walk_visits(url, settings.visits, Path(scratch) / "clinic")
+            print(found["service"])
         finally:
             process.terminate()
             process.wait()
-    write_record("llamacpp-cpu", ("prescreen", "httpx2"), model=settings.model, convert_s=took, **found)
+    print(write_record("llamacpp-cpu", ("prescreen", "httpx2"), convert_s=took, **found))
 
 
 if __name__ == "__main__":

@@ -86,6 +86,28 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             "s", width=8,
         ),
     ),
+    "The week": (
+        Panel(
+            "Signals in alarm, last whole week",
+            (('sum by (signal) (prescreen_signal_state{state="alarm"}) > 0', "{{signal}}"),),
+            kind="bargauge", width=8, told="Empty is well. What each means and what to do: the weekly sheet, /sheet.",
+        ),
+        Panel(
+            "Signals by state, last whole week",
+            (("sum by (state) (prescreen_signal_state)", "{{state}}"),),
+            kind="stat", width=8, told="Too few is no all-clear.",
+        ),
+        Panel(
+            "Shares by week",
+            (
+                ('max(prescreen_signal_figure{signal="overrides"})', "another level signed"),
+                ('max(prescreen_signal_figure{signal="unchanged"})', "signed as drafted"),
+                ('max(prescreen_signal_figure{signal="blind_agreement"})', "blind read agrees"),
+                ('max(prescreen_signal_figure{signal="unsupported_claims"})', "a claim without support"),
+            ),
+            "percentunit", width=8, told="Each of the last whole week; limits stand on the sheet.",
+        ),
+    ),
     "Queue": (
         Panel("Waiting", (("sum by (level) (prescreen_queue_waiting)", "{{level}}"),)),
         Panel("Longest wait", (("max by (level) (prescreen_queue_oldest_seconds)", "{{level}}"),), "s"),

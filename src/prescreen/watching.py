@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from prescreen.errors import InputError
 from prescreen.storing import CLINIC, By, Data, Database, KeyFolder, name_person, open_clinic
 
 if TYPE_CHECKING:
@@ -37,6 +38,35 @@ def sheet(
         with opened.act(name_person(by)) as act:
             act.log("sheet.make", "", week=name_iso(start))
     print(f"{path}: read it on a screen or print it, one page of A4")
+
+
+def accept(
+    signal: Annotated[str, typer.Argument(metavar="SIGNAL", help="By its name on the sheet; none: a list.")] = "",
+    why: Annotated[str, typer.Option(help="Why it stays, in a sentence without anybody's name.")] = "",
+    week: Annotated[str, typer.Option(help="The first to be judged anew, e.g. 2026-W48.")] = "",
+    by: Annotated[str, typer.Option("--by", help="Who accepts it; it stands in the audit log.")] = "",
+    data: Data = CLINIC,
+    database: Database = "",
+    keys: KeyFolder = None,
+) -> None:
+    """Accept a change that was meant, so that its signal gets a new reference; without SIGNAL, list what was."""
+    from prescreen.monitor.accepted import accept as keep
+    from prescreen.monitor.accepted import read_accepted
+    from prescreen.monitor.sheet import name_iso, parse_week
+
+    with open_clinic(data, database, keys) as opened:
+        if not signal:
+            with opened.look(name_person(by or "console")) as act:
+                found = read_accepted(act)
+            for one in found:
+                print(f"{one.signal} from {name_iso(one.since)}, by {one.by}: {one.why}")
+            print(f"{len(found)} accepted")
+            return
+        if not by.strip():
+            raise InputError("say with --by who accepts the change")
+        with opened.act(name_person(by)) as act:
+            one = keep(act, signal, parse_week(week, opened.clock().date()), why)
+    print(f"{one.signal}: judged against its weeks from {name_iso(one.since)} on, once four are there")
 
 
 @outcomes.command("import")

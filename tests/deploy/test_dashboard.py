@@ -51,7 +51,7 @@ def test_the_dashboard_is_what_its_table_says(deploy: Path) -> None:
 def test_panels_stand_side_by_side_each_with_a_name(deploy: Path) -> None:
     panels = read_dashboard(deploy)["panels"]
     assert [panel["title"] for panel in panels if panel["type"] == "row"] == [
-        "Safety", "Queue", "Model", "Record", "Machine",
+        "Safety", "The week", "Queue", "Model", "Record", "Machine",
     ]  # fmt: skip
     assert len({panel["id"] for panel in panels}) == len(panels)
     taken: set[tuple[int, int]] = set()

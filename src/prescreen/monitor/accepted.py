@@ -1,20 +1,23 @@
-"""Changes a clinic has accepted: from that week on a signal has a new reference. Kept as lines, none taken away.
+"""Changes a clinic has accepted: from that week on a signal has a new reference. Rows of the store; none goes away.
 
 A reference that rolls by itself follows a slow decline and calls it normal; one that never moves alarms for ever
 after a change that was meant. So it moves by a person's decision alone, with a name and a reason. Knows no figure.
 """
 
 import datetime
-import json
 from collections.abc import Iterable
-from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from prescreen.config import Strict
 from prescreen.errors import InputError
 from prescreen.monitor.signals import find_signal
+
+if TYPE_CHECKING:
+    from prescreen.store.base import Act
+
+LEAST, MOST = 10, 500  # characters of a reason
 
 
 class Accepted(Strict):
@@ -23,7 +26,7 @@ class Accepted(Strict):
     signal: str
     since: datetime.date
     by: str = Field(min_length=1)
-    why: Annotated[str, Field(min_length=10, max_length=500)]
+    why: Annotated[str, Field(min_length=LEAST, max_length=MOST)]
 
 
 def rebase(
@@ -33,9 +36,9 @@ def rebase(
     find_signal(signal)
     if since.weekday():
         raise InputError(f"{since} is no Monday; a reference begins with a whole week")
-    if len(why.strip()) < 10 or not by.strip():
+    if len(why.strip()) < LEAST or not by.strip():
         raise InputError("say who accepts the change, and in a sentence why")
-    return (*accepted, Accepted(signal=signal, since=since, by=by.strip(), why=why.strip()[:500]))
+    return (*accepted, Accepted(signal=signal, since=since, by=by.strip(), why=why.strip()[:MOST]))
 
 
 def latest(accepted: Iterable[Accepted]) -> dict[str, datetime.date]:
@@ -46,21 +49,20 @@ def latest(accepted: Iterable[Accepted]) -> dict[str, datetime.date]:
     return found
 
 
-def read_accepted(path: Path) -> tuple[Accepted, ...]:
-    """The lines of a file; none where there is no file yet. InputError names file and line."""
-    if not path.exists():
-        return ()
-    found = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        try:
-            found.append(Accepted.model_validate_json(line))
-        except ValidationError:
-            raise InputError("is no accepted change; restore the file", file=path, line=number) from None
-    return tuple(found)
+def read_accepted(act: "Act") -> tuple[Accepted, ...]:
+    """All accepted changes of a clinic, in the order they were accepted."""
+    from prescreen.store.accepted import list_accepted
+
+    return tuple(
+        Accepted(signal=row.signal, since=datetime.date.fromisoformat(row.since), by=row.by, why=row.why)
+        for row in list_accepted(act)
+    )
 
 
-def append_accepted(path: Path, one: Accepted) -> None:
-    """Add a line."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8") as handle:
-        handle.write(json.dumps(one.model_dump(mode="json"), ensure_ascii=False) + "\n")
+def accept(act: "Act", signal: str, since: datetime.date, why: str) -> Accepted:
+    """Keep one more, in the name of whoever acts; RecipeError and InputError as `rebase`."""
+    from prescreen.store.accepted import keep_accepted
+
+    one = rebase((), signal, since, by=act.who.id, why=why)[0]
+    keep_accepted(act, one.signal, one.since, one.why)
+    return one

@@ -16,11 +16,13 @@ from urllib.parse import quote
 from prescreen.clinic.contact import Contact
 from prescreen.clinic.incident import Incident
 from prescreen.errors import InputError
+from prescreen.monitor.accepted import Accepted, latest, read_accepted
 from prescreen.monitor.chart import Chart
 from prescreen.monitor.counting import Rules
 from prescreen.monitor.drawing import draw, tell_figure
 from prescreen.monitor.limits import judge
 from prescreen.monitor.reading import choose, count_by
+from prescreen.monitor.signals import find_signal
 from prescreen.monitor.week import DAYS, Week, measure, monday
 
 if TYPE_CHECKING:
@@ -45,11 +47,27 @@ class Read(NamedTuple):
 
 def draw_up(act: "Act", start: datetime.date, *, clinic: str = "", base_url: str = "") -> str:
     """The page of a week out of a clinic's store."""
-    from prescreen.store.contacts import read_contacts
     from prescreen.store.incidents import list_incidents
 
+    read, charts, accepted = judge_week(act, start)
+    return make_sheet(
+        read,
+        act.now,
+        clinic=clinic,
+        base_url=base_url,
+        incidents=list_incidents(act),
+        charts=charts,
+        accepted=accepted,
+    )
+
+
+def judge_week(act: "Act", start: datetime.date) -> tuple[Read, list[Chart], tuple[Accepted, ...]]:
+    """A week out of a clinic's store: all weeks read, every signal judged, and the changes accepted by then."""
+    from prescreen.store.contacts import read_contacts
+
     read = read_weeks(read_contacts(act, *span(start)), start, act.now)
-    return make_sheet(read, act.now, clinic=clinic, base_url=base_url, incidents=list_incidents(act))
+    accepted = tuple(one for one in read_accepted(act) if one.since <= start)
+    return read, judge(read.weeks, rebased=latest(accepted)), accepted
 
 
 def parse_week(text: str, today: datetime.date) -> datetime.date:
@@ -108,11 +126,15 @@ def make_sheet(
     base_url: str = "",
     incidents: Sequence[Incident] = (),
     charts: Sequence[Chart] | None = None,
+    accepted: Sequence[Accepted] = (),
 ) -> str:
     """The page. Visits are links to the service at `base_url`, or plain numbers without one."""
     told = build(read, now, incidents, judge(read.weeks) if charts is None else charts)
     links = base_url.rstrip("/") if base_url.startswith(("http://", "https://")) else ""
-    return _template().render(told, clinic=clinic, links=links, draw=draw, quote=quote, tell_figure=tell_figure)
+    anew = [(find_signal(name).title, name_iso(since)) for name, since in latest(accepted).items()]
+    return _template().render(
+        told, clinic=clinic, links=links, draw=draw, quote=quote, tell_figure=tell_figure, anew=anew
+    )
 
 
 def build(

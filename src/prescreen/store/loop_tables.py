@@ -68,3 +68,15 @@ class IncidentRow(Base):
     report: Mapped[bytes]
     assessment: Mapped[bytes | None]
     conclusion: Mapped[bytes | None]
+
+
+class AcceptedRow(Base):
+    """A change of a signal that a person accepted: from the week of `since` on it has a new reference."""
+
+    __tablename__ = "accepted_changes"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    at: Mapped[datetime.datetime]
+    signal: Mapped[str]
+    since: Mapped[str]  # a Monday, as calendars write a date
+    by: Mapped[str]
+    why: Mapped[str] = mapped_column(Text)

@@ -20,6 +20,7 @@ from prescreen.service.watch.labels import Labels, name_labels
 from prescreen.service.watch.machine import tell_machine
 from prescreen.service.watch.points import METRICS, PREFIX, Point
 from prescreen.service.watch.traffic import Traffic
+from prescreen.service.watch.weekly import Weekly
 from prescreen.store.base import Who
 from prescreen.store.figures import Figures, Past, read_figures, read_past
 
@@ -71,7 +72,7 @@ class Collector:
 
     def __init__(self, house: House, traffic: Traffic, data: Path) -> None:
         self._house, self._traffic, self._data = house, traffic, data
-        self._look = Look(house)
+        self._look, self.weekly = Look(house), Weekly(house)
 
     def collect(self) -> "Iterator[Family]":
         """What `generate_latest` asks for."""
@@ -86,6 +87,7 @@ class Collector:
             settings = self._house.settings
             channels = [way.name for way in settings.record]
             yield from count_all(figures, settings.review.targets_min, self._house.draft_by, channels)
+        yield from self.weekly.tell()
         yield from tell_machine(self._house, self._data)
         yield from self._traffic.tell()
 

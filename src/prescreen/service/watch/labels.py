@@ -9,6 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from prescreen.clinic.acuity import Acuity
+from prescreen.monitor.signals import load_signals
 from prescreen.service.engine.calling import Fault
 from prescreen.store.reviews import REASONS
 
@@ -41,6 +42,8 @@ SETS: Final[Mapping[str, frozenset[str]]] = {
         "lane": ("ask", "draft"),
         "fault": FAULTS.values(),
         "breaker": ("closed", "half-open", "open"),
+        "signal": (signal.name for signal in load_signals()),
+        "verdict": ("steady", "watch", "alarm", "too-few"),
         "method": ("GET", "POST", "PUT", "HEAD"),
         "status": ("1xx", "2xx", "3xx", "4xx", "5xx", "gone"),
     }.items()

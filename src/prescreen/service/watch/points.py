@@ -50,6 +50,9 @@ METRICS: Final[Mapping[str, Metric]] = {
     "corrections": _gauge("Signatures that correct an earlier one.", window="window"),
     "undone": _gauge("Signatures taken back.", window="window"),
     "sign_seconds": Metric("histogram", "How long the nurse had the visit open before signing, all ever."),
+    # the weekly sheet
+    "signal_state": _gauge("1 for what the last week's sheet says of a signal.", signal="signal", state="verdict"),
+    "signal_figure": _gauge("The signal's figure of that week: a share, seconds, or a shift.", signal="signal"),
     # drafts and the model
     "drafts": _gauge("Drafts, by whom, and why not by the model.", window="window", by="by", why="why"),
     "jobs_waiting": _gauge("Drafts that are to be made."),
