@@ -135,6 +135,8 @@ class Database:
         if self._process is None:
             return
         mother = self._process.pid
+        if self._process.poll() is None:
+            os.kill(mother, signal.SIGSTOP)  # no child is born between look and kill and holds the memory
         children = _children(mother)
         for pid in (mother, *children):
             with suppress(ProcessLookupError):

@@ -70,7 +70,7 @@ def open_broken(order: Order) -> House:
     desk = FhirDesk(SqlShelf(store, Stored, Found, ShelfConflict), clock=store.clock)
     channels = {way.name: open_way(way, desk) for way in settings.record}
     engine = guard(Opened(_open_caller(order), LABEL, ""), order.guard)
-    return House(settings, store, channels, engine, LABEL, "", desk)
+    return House(settings, store, channels, engine, LABEL, desk=desk)
 
 
 def _open_caller(order: Order) -> Caller:

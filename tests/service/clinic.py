@@ -23,7 +23,7 @@ from service.breaking import Database, Killer, Part, Process, free_port, write_o
 from service.broken_app import FileClock, set_clock
 from service.broken_record import open_record
 from service.ledger import Ledger
-from service.reckoning import Reckoned, reckon
+from service.reckoning import Reckoned, find_broken, reckon
 from service.scripted import PASSWORD, Admin, Browser, Trouble, run_clinic
 
 CONSOLE = Who("console", "admin")
@@ -168,7 +168,9 @@ class Clinic:
             record = open_record(self.record_folder)
         else:
             record = self.store, FhirDesk(SqlShelf(self.store, Stored, Found, ShelfConflict))
-        return reckon(self.store, ledger, record, self.drop if folder else None, self.anchor)
+        found = reckon(self.store, ledger, record, self.drop if folder else None, self.anchor)
+        found.broken += find_broken(self.app.log)
+        return found
 
     def _moves(self) -> bool:
         """Whether something is due now or in somebody's hands for a moment longer."""

@@ -1,6 +1,7 @@
 """After the quiet: is all that people were told in the store and in every record, once? Reads, changes nothing."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -8,6 +9,7 @@ from pathlib import Path
 
 from sqlalchemy import func, select
 
+from prescreen import errors
 from prescreen.clinic.acuity import Acuity
 from prescreen.clinic.redflags import check_rules, rule_acuity
 from prescreen.ehr.codes import identifier, identifier_query
@@ -31,6 +33,7 @@ class Reckoned:
     doubled: list[str] = field(default_factory=list)
     stuck: list[str] = field(default_factory=list)
     lowered: list[str] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)  # faults of ours that the worker lived through
     audit: str = ""
     lines: int = 0
     anchored: int = 0
@@ -39,7 +42,24 @@ class Reckoned:
 
     @property
     def faults(self) -> list[str]:
-        return [*self.lost, *self.doubled, *self.stuck, *self.lowered, *([] if self.whole else [self.audit])]
+        return [
+            *self.lost,
+            *self.doubled,
+            *self.stuck,
+            *self.lowered,
+            *self.broken,
+            *([] if self.whole else [self.audit]),
+        ]
+
+
+def find_broken(log: Path) -> list[str]:
+    """Failures in a service's log that no absence of another part explains: a type, a key, an attribute."""
+    told = (
+        Counter(re.findall(r"INFO:prescreen\.\w+:(.+ failed: \w+)$", log.read_text(), re.M)) if log.exists() else {}
+    )
+    return [
+        f"{line} ({count} times)" for line, count in told.items() if not hasattr(errors, line.rpartition(" ")[2])
+    ]
 
 
 def reckon(

@@ -15,7 +15,7 @@ from prescreen.store.outbox import mark_sent, take_parcel
 from prescreen.store.reviews import Signature, sign
 from prescreen.store.shelf import SqlShelf
 from service.ledger import Ledger, Signed, Told
-from service.reckoning import Reckoned, reckon
+from service.reckoning import Reckoned, find_broken, reckon
 from store.crowd import AT_ONCE
 from store.desk import NURSE, SERVICE, make_drafted, make_store, signed_as
 
@@ -111,3 +111,14 @@ def test_files_too_many_and_a_changed_log_are_named(day: Day) -> None:
     day.write("UPDATE audit SET outcome = 'refused' WHERE number = 3")
     found = day.judge()
     assert len(found.doubled) == 1 and not found.whole and "line 3" in found.audit
+
+
+def test_a_fault_of_ours_that_the_worker_lived_through_is_named(tmp_path: Path) -> None:
+    log = tmp_path / "app.log"
+    log.write_text(
+        "INFO:prescreen.worker:sweep failed: TypeError\n"
+        "INFO:prescreen.worker:send failed: StoreError\n"
+        "INFO:prescreen.worker:sweep failed: TypeError\n"
+        'INFO:prescreen.service:{"route": "start"}\n'
+    )
+    assert find_broken(log) == ["sweep failed: TypeError (2 times)"]
