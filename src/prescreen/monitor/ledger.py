@@ -26,7 +26,7 @@ NAME: Final = "ledger.jsonl"
 START: Final = "0" * 64
 Deed = Literal[
     "proposed", "held", "shadow began", "shadow judged", "canary began", "canary judged", "approved", "promoted",
-    "rolled back", "retired", "incident",
+    "rolled back", "retired",
 ]  # fmt: skip
 Detail = Mapping[str, str | int | float | None]
 

@@ -179,12 +179,6 @@ def retire(shelf: Shelf, who: Who, why: str) -> State:
     return read_state(shelf.ledger.read())
 
 
-def note_incident(shelf: Shelf, who: Who, incident: str, severity: str) -> Line:
-    """Tie an incident (by its id) to the release that serves."""
-    key = read_state(shelf.ledger.read()).current
-    return shelf.ledger.append("incident", who, key, incident=incident, severity=severity)
-
-
 def stands(shelf: Shelf, release: Release | None) -> bool:
     """Whether an earlier release may serve again: gate, day and the very weights."""
     return release is not None and not list(find_reasons(release, shelf.stages, shelf.clock().date()))

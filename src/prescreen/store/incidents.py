@@ -152,11 +152,6 @@ def note_case(act: Act, incident_id: str, case_id: str, level: str) -> IncidentR
     return row
 
 
-def cased_visits(act: Act) -> frozenset[str]:
-    """Visits a regression case was made of: they judge models, so none may learn from them."""
-    return frozenset(act.session.scalars(select(IncidentRow.visit_id).where(IncidentRow.case_id.is_not(None))))
-
-
 def _tell(row: IncidentRow) -> Incident:
     return Incident.model_validate(
         {
