@@ -15,7 +15,7 @@ from prescreen.store.base import Store
 from prescreen.store.releases import list_notes
 from store.desk import SERVICE, StoppedClock, make_store
 
-DEEDS = ("proposed", "shadow began", "incident", "approved", "promoted")
+DEEDS = ("proposed", "shadow began", "shadow judged", "approved", "promoted")
 
 
 def fill(folder: Path, store: Store | None) -> Ledger:
@@ -102,7 +102,7 @@ def test_what_a_power_cut_left_is_no_line_and_goes_with_the_next(tmp_path: Path)
     with ledger.path.open("a") as handle:
         handle.write('{"number": 6, "at"')
     assert len(ledger.read()) == 5 and ledger.verify().whole
-    ledger.append("incident", ADMIN, "")
+    ledger.append("held", ADMIN, "")
     assert [line.number for line in ledger.read()] == [1, 2, 3, 4, 5, 6] and ledger.verify().whole
 
 
