@@ -16,7 +16,7 @@ from service.ledger import Ledger, Signed, Told
 PASSWORD: Final = "rain over the harbour"
 URGENT: Final = "I have crushing chest pain going into my left arm and I am sweating"
 PLAIN: Final = ("My throat has been sore since Monday", "It burns when I pass water", "My knee hurts after a fall")
-PATIENCE_S: Final = 420.0
+PATIENCE_S: Final = 900.0
 
 
 class Trouble(Exception):
