@@ -185,6 +185,16 @@ ROWS: dict[str, tuple[Panel, ...]] = {
                 ("sum(increase(prescreen_audit_lines[1h]))", "written in an hour"),
             ),
         ),
+        Panel(
+            "Broken glasses nobody has looked at",
+            (("sum(prescreen_glass_unseen)", ""),),
+            kind="stat", width=12, told="An auditor's task: /audit/glass.",
+        ),
+        Panel(
+            "Since the oldest of them",
+            (("max(prescreen_glass_oldest_seconds)", ""),),
+            "s", kind="stat", width=12, bad_above=3 * 86400,
+        ),
     ),
     "Machine": (
         Panel("Requests a second", (("sum by (status) (rate(prescreen_requests_total[5m]))", "{{status}}"),), "reqps"),

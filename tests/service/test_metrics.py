@@ -30,10 +30,13 @@ from prescreen.service.watch.labels import OTHER, SETS, Labels, name_labels, nam
 from prescreen.service.watch.machine import read_expiry
 from prescreen.service.watch.points import METRICS, PREFIX, Point
 from prescreen.service.watch.traffic import Traffic
+from prescreen.store.accounts import add_user
 from prescreen.store.anchors import take_checkpoint
 from prescreen.store.audit import Verdict, verify
+from prescreen.store.base import Who
 from prescreen.store.drafts import attach_draft
 from prescreen.store.figures import note_verdict, read_figures, read_past
+from prescreen.store.glass import break_glass, look_at
 from prescreen.store.holding import claim
 from prescreen.store.outbox import mark_failed, take_parcel
 from prescreen.store.people import AuditHead
@@ -244,6 +247,21 @@ def test_the_log_its_marks_and_its_last_verdict(house: House) -> None:
         act.session.get_one(AuditHead, 1).number -= 1
     assert scrape(house).of("audit_head_whole") == 0
     assert not note_verdict(house.store, verify(house.store)), "a line of that number is there already"
+
+
+def test_a_broken_glass_counts_until_an_auditor_has_looked(house: House) -> None:
+    visit, now = drafted(house), house.store.clock()
+    assert (scrape(house).of("glass_unseen"), scrape(house).of("glass_oldest_seconds")) == (0, 0)
+    with house.store.act(NURSE) as act:
+        grant = break_glass(act, visit.id, "covers for a colleague who fell ill", now)
+    house.store.clock.pass_by(minutes=90)  # type: ignore[attr-defined]
+    told = scrape(house)
+    assert (told.of("glass_unseen"), told.of("glass_oldest_seconds")) == (1, 5400)
+    with house.store.act(Who("console", "admin")) as act:
+        auditor = add_user(act, "audit", name="Auditor", role="auditor", teams=()).user
+    with house.store.act(Who(auditor.id, "auditor")) as act:
+        look_at(act, grant.id, "fits")
+    assert scrape(house).of("glass_unseen") == 0
 
 
 def test_the_model_and_its_faults(house: House) -> None:

@@ -11,7 +11,7 @@ from prescreen.service.nurse.review_pages import review_pages
 from prescreen.service.office import admin_pages, audit_pages
 from prescreen.store.accounts import add_user, find_user
 from prescreen.store.base import Who
-from prescreen.store.glass import count_unseen
+from prescreen.store.glass import find_unseen
 from prescreen.store.outbox import mark_failed, take_parcel
 from prescreen.store.people import AuditLine
 from prescreen.store.tables import Outgoing
@@ -111,7 +111,7 @@ def test_glass_is_broken_with_a_reason_and_looked_at(client, house) -> None:
     assert grant
     client.post("/audit/glass", data={"csrf": csrf, "grant": grant[1], "verdict": "fits"})
     with house.store.look(SERVICE) as act:
-        assert count_unseen(act) == 0
+        assert find_unseen(act) == (0, None)
     clock = house.store.clock
     assert isinstance(clock, StoppedClock)
     clock.pass_by(minutes=31)

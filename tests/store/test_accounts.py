@@ -25,7 +25,7 @@ from prescreen.store.accounts import (
 )
 from prescreen.store.base import Store, Who
 from prescreen.store.claimed import Claimed, meet_claimed
-from prescreen.store.glass import break_glass, count_unseen, find_grant, look_at
+from prescreen.store.glass import break_glass, find_grant, find_unseen, look_at
 from prescreen.store.once import sweep_once, use_once
 from prescreen.store.passwords import check_new, find_step, hash_password, verify
 from prescreen.store.people import Attempt, AuditLine, Session, User
@@ -549,7 +549,7 @@ def test_an_auditor_looks_at_the_glass_once_and_nobody_at_their_own(store: Store
     with store.act(NURSE) as act:
         grant = break_glass(act, visit.id, "covers for a colleague who fell ill", NOON)
     with store.act(CONSOLE) as act:
-        assert count_unseen(act) == 1
+        assert find_unseen(act) == (1, NOON)
     for who in (NURSE, Who("physician-1", "physician")):
         with store.act(who) as act, pytest.raises(RefusedError, match="an auditor"):
             look_at(act, grant.id, "fits")
@@ -564,7 +564,7 @@ def test_an_auditor_looks_at_the_glass_once_and_nobody_at_their_own(store: Store
     with store.act(Who(auditor.id, "auditor")) as act, pytest.raises(ConflictError):
         look_at(act, grant.id, "fits")
     with store.act(CONSOLE) as act:
-        assert count_unseen(act) == 0
+        assert find_unseen(act) == (0, None)
 
 
 def test_a_password_check_takes_its_turn_or_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from prescreen.errors import StoreError
 from prescreen.store.anchors import MARKER
 from prescreen.store.audit import Verdict
 from prescreen.store.base import Act, Store
+from prescreen.store.glass import find_unseen
 from prescreen.store.holding import LOCK
 from prescreen.store.leases import SLACK
 from prescreen.store.people import AuditHead, AuditLine, Checkpoint
@@ -107,6 +108,8 @@ class Figures(NamedTuple):
     leaving: list[Leaving]
     jobs: int
     job_deadline: datetime.datetime | None  # of the oldest that waits
+    broken: int  # glasses that nobody has looked at
+    broken_since: datetime.datetime | None  # the oldest of them
     log: Log
 
 
@@ -118,6 +121,7 @@ def read_past(act: Act, bounds_s: Sequence[float]) -> Past:
 
 def read_figures(act: Act, past: Past) -> Figures:
     """One quick look at all that stands now, beside what was read of the past."""
+    broken, since = find_unseen(act)
     waiting = act.session.execute(select(func.count(), func.min(Job.deadline)).where(Job.state == "waiting")).one()
     return Figures(
         now=act.now,
@@ -127,6 +131,8 @@ def read_figures(act: Act, past: Past) -> Figures:
         leaving=_read_leaving(act),
         jobs=waiting[0],
         job_deadline=waiting[1],
+        broken=broken,
+        broken_since=since,
         log=_read_log(act),
     )
 

@@ -6,7 +6,7 @@ Knows no page. The codes are DICOM's for emergency override (110127) within a se
 import datetime
 from typing import Final, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from prescreen.errors import ConflictError, RefusedError
 from prescreen.store.base import Act, new_id
@@ -80,10 +80,11 @@ def read_grants(act: Act, *, all_of_them: bool = False, limit: int = 200) -> lis
     ]
 
 
-def count_unseen(act: Act, older: datetime.timedelta = datetime.timedelta()) -> int:
-    """How many grants nobody has looked at for so long."""
-    query = select(Grant.id).where(Grant.looked_at.is_(None), Grant.at <= act.now - older)
-    return len(list(act.session.scalars(query)))
+def find_unseen(act: Act) -> tuple[int, datetime.datetime | None]:
+    """How many grants nobody has looked at, and when the oldest of them was given."""
+    query = select(func.count(), func.min(Grant.at)).where(Grant.looked_at.is_(None))
+    count, oldest = act.session.execute(query).one()
+    return count, oldest
 
 
 def look_at(act: Act, grant_id: str, verdict: str) -> Grant:

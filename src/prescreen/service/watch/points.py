@@ -78,6 +78,8 @@ METRICS: Final[Mapping[str, Metric]] = {
     "audit_checkpoint_age_seconds": _gauge("Since the last signed mark; since the first line where there is none."),
     "audit_lines_unmarked": _gauge("Lines since that mark."),
     "audit_lines_per_mark": _gauge("Lines after which a mark is due (audit.every)."),
+    "glass_unseen": _gauge("Broken glasses that no auditor has looked at."),
+    "glass_oldest_seconds": _gauge("Since the oldest of them was broken."),
     # the machine
     "disk_free_bytes": _gauge("Free on the disk of the clinic's folder."),
     "disk_size_bytes": _gauge("The size of that disk."),
