@@ -18,7 +18,7 @@ from prescreen.service.patient import flow as patient_flow
 from prescreen.service.patient.frame import known, make_page, place_of, preferred, visit_of
 from prescreen.store.passes import show_code
 from prescreen.store.sessions import Begun, end_session
-from prescreen.store.throttle import CODE, enter, give_back, network_of
+from prescreen.store.throttle import network_of
 
 MINUTES, NAME = 8, 80  # how long it takes, told to patients; characters
 
@@ -70,18 +70,18 @@ def begin(
         return _welcome(request, csrf, language, invite[:40], problem="consent.must_agree")
     if not invite and not house.settings.web.walk_in:
         return _welcome(request, csrf, language, problem="start.invited_only")
-    if invite and _count_try(request):
-        return _welcome(request, csrf, language, invite[:40], problem="error.code")
-    begun, code = patient_flow.begin_visit(
+    visit = patient_flow.begin_visit(
         house,
         language,
         limits_of(doors_of(request).settings)[1],
         channel="tablet" if channel == "tablet" else "phone",
         training=training == "yes",
         invite=invite[:40],
+        address=_address(request),
     )
-    if invite:
-        _take_off(request)
+    if visit is None:
+        return _welcome(request, csrf, language, invite[:40], problem="error.code")
+    begun, code = visit
     page = make_page(request, "patient/code.html", language, begun.session.csrf, code=show_code(code), first=True)
     return _with_session(request, page, begun)
 
@@ -94,12 +94,10 @@ def show_resume(request: Request, csrf: Csrf, problem: str = "") -> Response:
 
 def resume(request: Request, code: Annotated[str, Form()] = "") -> Response:
     """Go on with a code; guesses are slowed down by address."""
-    waits = _count_try(request)
     limits = limits_of(doors_of(request).settings)[1]
-    begun = None if waits else patient_flow.resume(house_of(request), code[:40], limits)
+    begun = patient_flow.resume(house_of(request), code[:40], limits, _address(request))
     if begun is None:
         return RedirectResponse("/p/resume?problem=1", 303)
-    _take_off(request)
     return _with_session(request, RedirectResponse("/p/step", 303), begun)
 
 
@@ -175,18 +173,6 @@ def _welcome(request: Request, csrf: Csrf, language: str, invite: str = "", prob
         minutes=MINUTES,
     )
     return csrf.put(page)
-
-
-def _count_try(request: Request) -> bool:
-    """Count a code somebody typed against their address; whether they have to wait."""
-    with store_of(request).act(patient_flow.DOOR) as act:
-        return enter(act, (CODE, _address(request))) is not None
-
-
-def _take_off(request: Request) -> None:
-    """A right code counts as no try: a clinic's patients share an address."""
-    with store_of(request).act(patient_flow.DOOR) as act:
-        give_back(act, CODE, _address(request))
 
 
 def _address(request: Request) -> str:

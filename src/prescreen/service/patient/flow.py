@@ -18,7 +18,7 @@ from prescreen.intake.reading import Raw
 from prescreen.intake.state import Alert, Interview, Problem, Settings, Step
 from prescreen.service.house import House
 from prescreen.store.base import Act, Who
-from prescreen.store.passes import give_code, open_code, use_code
+from prescreen.store.passes import give_code, try_code, use_code
 from prescreen.store.patients import read_link, write_link
 from prescreen.store.sessions import Begun, Limits, begin
 from prescreen.store.tables import Patient, Visit
@@ -49,14 +49,25 @@ class Place(NamedTuple):
 
 
 def begin_visit(
-    house: House, language: str, limits: Limits, *, channel: str, training: bool, invite: str = ""
-) -> tuple[Begun, str]:
-    """A visit, its session and the code to go on later; an invitation opens the visit it was made for."""
+    house: House,
+    language: str,
+    limits: Limits,
+    *,
+    channel: str,
+    training: bool,
+    invite: str = "",
+    address: str = "",
+) -> tuple[Begun, str] | None:
+    """A visit, its session and the code to go on later; an invitation opens the visit it was made for.
+
+    None where the invitation opens nothing, or this address has to wait after wrong ones.
+    """
     with house.store.act(DOOR) as act:
         if invite:
-            visit = open_code(act, invite, "invite")
-            if visit is None or visit.state != "intake" or visit.interview is not None:
-                raise ConflictError("this invitation was used or is too old; ask the clinic for a new one")
+            found = try_code(act, invite, "invite", address)
+            if found is None or found.state != "intake" or found.interview is not None:
+                return None
+            visit = found
             use_code(act, invite)
             visit.language = language
             act.session.get_one(Patient, visit.patient_id).training = training
@@ -132,10 +143,10 @@ def reply(house: House, visit_id: str, answer: str) -> None:
         answer_nurse(act, visit_id, answer, house.draft_by)
 
 
-def resume(house: House, code: str, limits: Limits) -> Begun | None:
-    """A new session on the visit of a code."""
+def resume(house: House, code: str, limits: Limits, address: str) -> Begun | None:
+    """A new session on the visit of a code; None for a wrong one, and where this address has to wait."""
     with house.store.act(DOOR) as act:
-        visit = open_code(act, code, "resume")
+        visit = try_code(act, code, "resume", address)
         if visit is None:
             return None
         act.log("visit.resume", visit.id)
