@@ -20,7 +20,7 @@ from prescreen.model.engine import Completion, Progress
 from prescreen.model.harmony import Message
 from prescreen.service.door.identity_settings import IdentitySettings
 from prescreen.service.engine.calling import ThreadCaller
-from prescreen.service.engine.engines import Demo, Endpoint, RulesOnly
+from prescreen.service.engine.engines import Demo, Endpoint, EngineSettings, RulesOnly
 from prescreen.service.engine.faults import QUESTIONS
 from prescreen.service.engine.guarding import GuardedEngine, GuardSettings
 from prescreen.service.house import House
@@ -113,13 +113,18 @@ class Sampler(threading.Thread):
         return "\n".join(lines)
 
 
+def choose_engine(told: argparse.Namespace) -> EngineSettings:
+    if told.endpoint:
+        return Endpoint(url=told.endpoint, model=told.model, demo=True)
+    return Demo(model=told.model) if told.model else RulesOnly()
+
+
 def make_settings(told: argparse.Namespace) -> Settings:
-    engine = Demo(model=told.model) if told.model else RulesOnly()
     return Settings(
         clinic=Clinic(name="Harbour Clinic", emergency_number="112", languages=LANGUAGES),
         review=Review(undo_s=told.undo_s),
         web=Web(base_url=f"http://localhost:{told.port}"),
-        engine=Endpoint(url=told.endpoint, model=told.model, demo=True) if told.endpoint else engine,
+        engine=choose_engine(told),
         identity=IdentitySettings(totp_for=()),
         demo=True,
     )

@@ -221,7 +221,7 @@ def main() -> None:
         finally:
             process.terminate()
             process.wait()
-    print(write_record("llamacpp-cpu", ("prescreen", "httpx2"), convert_s=took, **found))
+    print(write_record("llamacpp-cpu", ("prescreen", "httpx2"), model=settings.model, convert_s=took, **found))
 
 
 if __name__ == "__main__":

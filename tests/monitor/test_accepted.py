@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from prescreen.cli import app
 from prescreen.errors import InputError, RecipeError
 from prescreen.monitor import sheet
-from prescreen.monitor.accepted import accept, latest, read_accepted, rebase
+from prescreen.monitor.accepted import accept, decide, latest, read_accepted
 from prescreen.store.base import Who
 from prescreen.store.people import AuditLine
 from store.desk import make_store
@@ -40,12 +40,12 @@ def test_accepted_changes_are_kept_with_their_line_and_the_last_counts(tmp_path:
 
 def test_what_is_no_decision_is_refused() -> None:
     with pytest.raises(RecipeError, match="no signal"):
-        rebase((), "weather", MONDAY, by="n-1", why=WHY)
+        decide("weather", MONDAY, by="n-1", why=WHY)
     with pytest.raises(InputError, match="no Monday"):
-        rebase((), "age_mix", MONDAY + datetime.timedelta(days=1), by="n-1", why=WHY)
+        decide("age_mix", MONDAY + datetime.timedelta(days=1), by="n-1", why=WHY)
     for by, why in (("", WHY), ("n-1", "so")):
         with pytest.raises(InputError, match="why"):
-            rebase((), "age_mix", MONDAY, by=by, why=why)
+            decide("age_mix", MONDAY, by=by, why=why)
 
 
 def test_the_sheet_judges_by_what_was_accepted_until_its_week(

@@ -42,24 +42,15 @@ class Reckoned:
 
     @property
     def faults(self) -> list[str]:
-        return [
-            *self.lost,
-            *self.doubled,
-            *self.stuck,
-            *self.lowered,
-            *self.broken,
-            *([] if self.whole else [self.audit]),
-        ]
+        kinds = (self.lost, self.doubled, self.stuck, self.lowered, self.broken, [] if self.whole else [self.audit])
+        return [fault for kind in kinds for fault in kind]
 
 
 def find_broken(log: Path) -> list[str]:
     """Failures in a service's log that no absence of another part explains: a type, a key, an attribute."""
-    told = (
-        Counter(re.findall(r"INFO:prescreen\.\w+:(.+ failed: \w+)$", log.read_text(), re.M)) if log.exists() else {}
-    )
-    return [
-        f"{line} ({count} times)" for line, count in told.items() if not hasattr(errors, line.rpartition(" ")[2])
-    ]
+    failures = re.findall(r"INFO:prescreen\.\w+:(.+ failed: (\w+))$", log.read_text(), re.M)
+    told = Counter(line for line, name in failures if not hasattr(errors, name))
+    return [f"{line} ({count} times)" for line, count in told.items()]
 
 
 def reckon(

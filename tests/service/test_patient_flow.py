@@ -17,9 +17,8 @@ from service.front import make_house
 def test_of_two_answers_to_one_page_one_is_kept(tmp_path: Path) -> None:
     house = make_house(tmp_path)
     warm(house)
-    begun = patient_flow.begin_visit(house, "en", PATIENT, channel="phone", training=False)
-    assert begun is not None
-    visit = begun[0].session.visit_id
+    begun, _ = patient_flow.begin_visit(house, "en", PATIENT, channel="phone", training=False)
+    visit = begun.session.visit_id
     assert visit is not None
     place, refused, both = patient_flow.find_place(house, visit), list[str](), threading.Barrier(4)
 
@@ -52,11 +51,7 @@ def test_a_house_is_warm_for_every_language_it_offers(tmp_path: Path) -> None:
 def test_a_waiting_room_behind_one_address_goes_on_at_once(tmp_path: Path) -> None:
     """After an outage all phones of a clinic's network type their codes; a crash leaves no right try behind."""
     house = make_house(tmp_path)
-    codes = []
-    for _ in range(24):
-        begun = patient_flow.begin_visit(house, "en", PATIENT, channel="phone", training=False)
-        assert begun is not None
-        codes.append(begun[1])
+    codes = [patient_flow.begin_visit(house, "en", PATIENT, channel="phone", training=False)[1] for _ in range(24)]
     together, opened = threading.Barrier(len(codes)), list[str]()
 
     def go_on(code: str) -> None:
@@ -79,9 +74,7 @@ def test_a_waiting_room_behind_one_address_goes_on_at_once(tmp_path: Path) -> No
     assert patient_flow.resume(house, codes[0], PATIENT, "192.0.2.1") is not None
     wrong = [patient_flow.resume(house, f"2222{number:02}2222", PATIENT, "192.0.2.1") for number in range(12)]
     assert wrong == [None] * 12
-    assert (
-        patient_flow.resume(house, codes[0], PATIENT, "192.0.2.1") is None
-    )  # the right one waits its turn as well
+    assert patient_flow.resume(house, codes[0], PATIENT, "192.0.2.1") is None  # the right one waits as well
     house.close()
 
 

@@ -29,16 +29,14 @@ class Accepted(Strict):
     why: Annotated[str, Field(min_length=LEAST, max_length=MOST)]
 
 
-def rebase(
-    accepted: Iterable[Accepted], signal: str, since: datetime.date, *, by: str, why: str
-) -> tuple[Accepted, ...]:
-    """The accepted changes with one more; RecipeError for a signal there is none of, InputError for the rest."""
+def decide(signal: str, since: datetime.date, *, by: str, why: str) -> Accepted:
+    """A change accepted by a person; RecipeError for a signal there is none of, InputError for the rest."""
     find_signal(signal)
     if since.weekday():
         raise InputError(f"{since} is no Monday; a reference begins with a whole week")
     if len(why.strip()) < LEAST or not by.strip():
         raise InputError("say who accepts the change, and in a sentence why")
-    return (*accepted, Accepted(signal=signal, since=since, by=by.strip(), why=why.strip()[:MOST]))
+    return Accepted(signal=signal, since=since, by=by.strip(), why=why.strip()[:MOST])
 
 
 def latest(accepted: Iterable[Accepted]) -> dict[str, datetime.date]:
@@ -60,9 +58,9 @@ def read_accepted(act: "Act") -> tuple[Accepted, ...]:
 
 
 def accept(act: "Act", signal: str, since: datetime.date, why: str) -> Accepted:
-    """Keep one more, in the name of whoever acts; RecipeError and InputError as `rebase`."""
+    """Keep one more, in the name of whoever acts; RecipeError and InputError as `decide`."""
     from prescreen.store.accepted import keep_accepted
 
-    one = rebase((), signal, since, by=act.who.id, why=why)[0]
+    one = decide(signal, since, by=act.who.id, why=why)
     keep_accepted(act, one.signal, one.since, one.why)
     return one

@@ -139,9 +139,9 @@ def show_people(house: House) -> dict[str, str]:
 def show_patients(house: House, limits: Limits) -> int:
     """Invented visits, walked through page by page as a phone would; how many."""
     for patient in PATIENTS:
-        begun = patient_flow.begin_visit(house, patient.language, limits, channel="phone", training=True)
-        visit_id = begun[0].session.visit_id if begun else None
-        assert visit_id is not None, "a visit without an invitation always begins"
+        begun, _ = patient_flow.begin_visit(house, patient.language, limits, channel="phone", training=True)
+        visit_id = begun.session.visit_id
+        assert visit_id is not None
         patient_flow.give_name(house, visit_id, PatientLink(given=patient.given, family=patient.family))
         _walk(house, visit_id, patient)
     return len(PATIENTS)

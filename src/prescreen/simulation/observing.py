@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from prescreen.clinic.contact import Contact
-from prescreen.monitor.accepted import Accepted, latest, rebase
+from prescreen.monitor.accepted import Accepted, decide, latest
 from prescreen.monitor.chart import Chart
 from prescreen.monitor.limits import Watch
 from prescreen.monitor.week import Week, measure
@@ -59,7 +59,8 @@ class Observer:
     def _accept(self, event: Event, number: int) -> None:
         """What alarmed on a change that stays gets a new reference, by a person's decision."""
         for signal in sorted({alarm.signal for alarm in self.alarms if alarm.event == event.name}):
-            self.accepted = rebase(self.accepted, signal, day_of(number), by="charge nurse", why=event.says)
+            one = decide(signal, day_of(number), by="charge nurse", why=event.says)
+            self.accepted = (*self.accepted, one)
         self._watch = Watch(latest(self.accepted))
         for week in self.weeks:
             self._watch.add(week)

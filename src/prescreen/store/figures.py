@@ -108,8 +108,8 @@ class Figures(NamedTuple):
     leaving: list[Leaving]
     jobs: int
     job_deadline: datetime.datetime | None  # of the oldest that waits
-    broken: int  # glasses that nobody has looked at
-    broken_since: datetime.datetime | None  # the oldest of them
+    glasses: int  # broken, and nobody has looked at them
+    glasses_since: datetime.datetime | None  # the oldest of them
     log: Log
 
 
@@ -121,7 +121,7 @@ def read_past(act: Act, bounds_s: Sequence[float]) -> Past:
 
 def read_figures(act: Act, past: Past) -> Figures:
     """One quick look at all that stands now, beside what was read of the past."""
-    broken, since = find_unseen(act)
+    glasses, since = find_unseen(act)
     waiting = act.session.execute(select(func.count(), func.min(Job.deadline)).where(Job.state == "waiting")).one()
     return Figures(
         now=act.now,
@@ -131,8 +131,8 @@ def read_figures(act: Act, past: Past) -> Figures:
         leaving=_read_leaving(act),
         jobs=waiting[0],
         job_deadline=waiting[1],
-        broken=broken,
-        broken_since=since,
+        glasses=glasses,
+        glasses_since=since,
         log=_read_log(act),
     )
 

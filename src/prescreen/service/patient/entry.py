@@ -70,18 +70,17 @@ def begin(
         return _welcome(request, csrf, language, invite[:40], problem="consent.must_agree")
     if not invite and not house.settings.web.walk_in:
         return _welcome(request, csrf, language, problem="start.invited_only")
-    visit = patient_flow.begin_visit(
-        house,
-        language,
-        limits_of(doors_of(request).settings)[1],
-        channel="tablet" if channel == "tablet" else "phone",
-        training=training == "yes",
-        invite=invite[:40],
-        address=_address(request),
-    )
-    if visit is None:
-        return _welcome(request, csrf, language, invite[:40], problem="error.code")
-    begun, code = visit
+    limits = limits_of(doors_of(request).settings)[1]
+    channel, trains, invite = "tablet" if channel == "tablet" else "phone", training == "yes", invite[:40]
+    if invite:
+        opened = patient_flow.take_invitation(
+            house, invite, language, limits, channel=channel, training=trains, address=_address(request)
+        )
+        if opened is None:
+            return _welcome(request, csrf, language, invite, problem="error.code")
+        begun, code = opened
+    else:
+        begun, code = patient_flow.begin_visit(house, language, limits, channel=channel, training=trains)
     page = make_page(request, "patient/code.html", language, begun.session.csrf, code=show_code(code), first=True)
     return _with_session(request, page, begun)
 

@@ -48,37 +48,36 @@ class Place(NamedTuple):
     question: str  # the nurse's, where one waits for an answer
 
 
-def begin_visit(
-    house: House,
-    language: str,
-    limits: Limits,
-    *,
-    channel: str,
-    training: bool,
-    invite: str = "",
-    address: str = "",
-) -> tuple[Begun, str] | None:
-    """A visit, its session and the code to go on later; an invitation opens the visit it was made for.
-
-    None where the invitation opens nothing, or this address has to wait after wrong ones.
-    """
+def begin_visit(house: House, language: str, limits: Limits, *, channel: str, training: bool) -> tuple[Begun, str]:
+    """A visit of somebody who walks in, its session, and the code to go on later."""
     with house.store.act(DOOR) as act:
-        if invite:
-            found = try_code(act, invite, "invite", address)
-            if found is None or found.state != "intake" or found.interview is not None:
-                return None
-            visit = found
-            use_code(act, invite)
-            visit.language = language
-            act.session.get_one(Patient, visit.patient_id).training = training
-        else:
-            team = house.settings.clinic.teams[0]
-            visit = open_visit(act, team=team, language=language, channel=channel, training=training)
-        act.log("consent", visit.id, training=int(training), language=language)
-        state = talk.begin(language, visit.id, _settings(house, channel))
-        tell(act, visit.id, before=None, interview=state.model_dump_json())
-        code = give_code(act, visit.id, "resume", RESUME)
-        return begin(act, limits, visit_id=visit.id), code
+        team = house.settings.clinic.teams[0]
+        visit = open_visit(act, team=team, language=language, channel=channel, training=training)
+        return _begin(act, house, visit, limits, channel, training=training)
+
+
+def take_invitation(
+    house: House, invite: str, language: str, limits: Limits, *, channel: str, training: bool, address: str
+) -> tuple[Begun, str] | None:
+    """The same on the visit an invitation was made for; None where it opens none, or this address has to wait."""
+    with house.store.act(DOOR) as act:
+        visit = try_code(act, invite, "invite", address)
+        if visit is None or visit.state != "intake" or visit.interview is not None:
+            return None
+        use_code(act, invite)
+        visit.language = language
+        act.session.get_one(Patient, visit.patient_id).training = training
+        return _begin(act, house, visit, limits, channel, training=training)
+
+
+def _begin(
+    act: Act, house: House, visit: Visit, limits: Limits, channel: str, *, training: bool
+) -> tuple[Begun, str]:
+    act.log("consent", visit.id, training=int(training), language=visit.language)
+    state = talk.begin(visit.language, visit.id, _settings(house, channel))
+    tell(act, visit.id, before=None, interview=state.model_dump_json())
+    code = give_code(act, visit.id, "resume", RESUME)
+    return begin(act, limits, visit_id=visit.id), code
 
 
 def find_place(house: House, visit_id: str) -> Place:

@@ -28,8 +28,8 @@ def count_all(
     yield Point("sign_seconds", figures.past.seconds_sum, (), tuple(figures.past.seconds), SIGN_BOUNDS_S)
     yield from _count_work(figures, draft_by, channels)
     yield from _tell_log(figures)
-    yield Point("glass_unseen", figures.broken)
-    since = figures.broken_since
+    yield Point("glass_unseen", figures.glasses)
+    since = figures.glasses_since
     yield Point("glass_oldest_seconds", 0 if since is None else _seconds(figures.now - since))
 
 

@@ -6,9 +6,10 @@ This is the one gate between the service and whoever reads its numbers: no word 
 import importlib.metadata
 from collections.abc import Iterable, Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, get_args
 
 from prescreen.clinic.acuity import Acuity
+from prescreen.monitor.chart import State
 from prescreen.monitor.signals import load_signals
 from prescreen.service.engine.calling import Fault
 from prescreen.store.reviews import REASONS
@@ -43,7 +44,7 @@ SETS: Final[Mapping[str, frozenset[str]]] = {
         "fault": FAULTS.values(),
         "breaker": ("closed", "half-open", "open"),
         "signal": (signal.name for signal in load_signals()),
-        "verdict": ("steady", "watch", "alarm", "too-few"),
+        "verdict": (state.replace(" ", "-") for state in get_args(State)),
         "method": ("GET", "POST", "PUT", "HEAD"),
         "status": ("1xx", "2xx", "3xx", "4xx", "5xx", "gone"),
     }.items()

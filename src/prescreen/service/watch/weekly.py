@@ -4,6 +4,7 @@ Judging reads a year of contacts (13 s of CPU for 2,080), so a thread of its own
 for, an hour later where the store could not answer, and each day, for outcomes and accepted changes that come late.
 """
 
+import datetime
 import logging
 import threading
 import time
@@ -31,11 +32,11 @@ class Weekly:
         self._lock = threading.Lock()
         self._charts: Sequence[Chart] = ()
         self._thread: threading.Thread | None = None
-        self._week = ""
+        self._week: datetime.date | None = None
         self._due = float("-inf")
 
     def tell(self) -> Iterator[Point]:
-        """One point for each state of each signal, and when its week began; none before the first is judged."""
+        """A point for each state of each signal, and its figure if it has one; none before a week is judged."""
         self._judge_when_due()
         with self._lock:
             charts = self._charts
@@ -52,21 +53,20 @@ class Weekly:
             self._thread.join(seconds)
 
     def _judge_when_due(self) -> None:
-        week = str(parse_week("", self._house.store.clock().date()))
+        week = parse_week("", self._house.store.clock().date())
         with self._lock:
             if self._thread is not None and self._thread.is_alive():
                 return
             if week == self._week and time.monotonic() < self._due:
                 return
             self._week, self._due = week, time.monotonic() + AGAIN_S
-            self._thread = threading.Thread(target=self._judge, daemon=True, name="weekly")
+            self._thread = threading.Thread(target=self._judge, args=(week,), daemon=True, name="weekly")
             self._thread.start()
 
-    def _judge(self) -> None:
-        store = self._house.store
+    def _judge(self, week: datetime.date) -> None:
         try:
-            with store.look(WHO) as act:
-                _, charts, _ = judge_week(act, parse_week("", store.clock().date()))
+            with self._house.store.look(WHO) as act:
+                _, charts, _ = judge_week(act, week)
         except Exception as error:  # what was judged stands; a fault must not quote anything
             LOG.info("the week's signals were not judged: %s", type(error).__name__)
             return
