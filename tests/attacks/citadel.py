@@ -82,6 +82,7 @@ FORMS: Final[Mapping[str, str]] = {
     "user-change": "user what teams",
     "outbox-again": "row",
     "grant-look": "grant verdict",
+    "change-accept": "signal week why",
     "account-password": "username password code new again",
     "account-totp": "pending password old_code code",
     "fhir-write": "",

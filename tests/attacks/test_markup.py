@@ -136,6 +136,10 @@ def life(citadel: Citadel, words: str) -> int:
         ),
         "invite",
     )
+    for why in (words, f"A change that was meant: {words[:400]}"):
+        change = {"signal": "complaint_mix", "week": "2026-W40", "why": why}
+        check(staff["physician"].post("/sheet/changes", **change), "accept")
+    check(staff["physician"].post("/sheet/changes", signal=words, week=words, why=words), "accept")
     check(staff["stranger"].post(f"/glass/{visit}", reason=words[:500]), "glass")
     check(staff["stranger"].post(f"/glass/{visit}", reason="I must see it " + words[:400]), "glass")
     user = {"login": words, "name": words, "role": "nurse", "teams": "clinic", "reference": words}

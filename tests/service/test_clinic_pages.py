@@ -223,7 +223,11 @@ def test_every_page_of_the_staff(look, clinic: Clinic) -> None:
     page.locator("#name").fill("Somebody Else")
     press(page, page.get_by_role("button", name="Add", exact=True))
     look("admin people refused")
-    press(page, page.get_by_role("button", name="New password for physician", exact=True))
+    page.locator("#login").fill(f"relief-{look.view}")
+    page.locator("#name").fill("Somebody Else")
+    press(page, page.get_by_role("button", name="Add", exact=True))
+    look("admin people, added")
+    press(page, page.get_by_role("button", name=f"New password for relief-{look.view}", exact=True))
     look("admin people, a new password")
     press(page, page.get_by_role("button", name="Sign out").first)
     sign_in(page, clinic, "auditor")
@@ -232,6 +236,14 @@ def test_every_page_of_the_staff(look, clinic: Clinic) -> None:
     page.goto(f"{url}/audit?action=visit")
     press(page, page.locator("tbody a").first)
     look("log of a visit")
+    press(page, page.get_by_role("button", name="Sign out").first)
+    sign_in(page, clinic, "physician")
+    look.at(f"{url}/sheet/changes", "accepted changes")
+    page.locator("#signal").select_option(index=1)
+    page.locator("#why").fill("The flu season has begun.")
+    press(page, page.get_by_role("button", name="Accept, in my name"))
+    page.wait_for_load_state()
+    look("accepted changes, one")
     assert not look.faults, "\n".join(look.faults)
 
 
@@ -339,6 +351,7 @@ def test_narrow_and_large_for_the_staff(browser, clinic: Clinic) -> None:
     for login, paths in (
         ("nurse", ("queue", "handover", "account", "VISIT", "VISIT/print")),
         ("admin", ("admin/people", "admin/record", "admin/system")),
+        ("physician", ("sheet/changes",)),
         ("auditor", ("audit", "audit/glass")),
     ):
         page.context.clear_cookies()

@@ -34,9 +34,10 @@ def decide(signal: str, since: datetime.date, *, by: str, why: str) -> Accepted:
     find_signal(signal)
     if since.weekday():
         raise InputError(f"{since} is no Monday; a reference begins with a whole week")
-    if len(why.strip()) < LEAST or not by.strip():
-        raise InputError("say who accepts the change, and in a sentence why")
-    return Accepted(signal=signal, since=since, by=by.strip(), why=why.strip()[:MOST])
+    told = " ".join(why.split())
+    if not LEAST <= len(told) <= MOST or not told.isprintable() or not by.strip():
+        raise InputError(f"say who accepts the change, and why: {LEAST} to {MOST} printable characters")
+    return Accepted(signal=signal, since=since, by=by.strip(), why=told)
 
 
 def latest(accepted: Iterable[Accepted]) -> dict[str, datetime.date]:

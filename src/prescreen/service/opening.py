@@ -116,7 +116,7 @@ def open_app(house: House, *, works: bool = True) -> "FastAPI":
     from prescreen.service.nurse.care_pages import care_pages
     from prescreen.service.nurse.queue_pages import queue_pages
     from prescreen.service.nurse.review_pages import review_pages
-    from prescreen.service.office import admin_pages, audit_pages, sheet_page
+    from prescreen.service.office import admin_pages, audit_pages, changes_page, sheet_page
     from prescreen.service.patient import entry as patient_door
     from prescreen.service.patient import pages as patient_pages
     from prescreen.service.record import fhir_pages, hook_pages, launch_pages
@@ -129,6 +129,7 @@ def open_app(house: House, *, works: bool = True) -> "FastAPI":
         admin_pages,
         audit_pages,
         sheet_page,
+        changes_page,
         glass_pages,
         fhir_pages,
         hook_pages,

@@ -36,7 +36,8 @@ ROUTES: Final[Mapping[str, frozenset[str]]] = {
     **_rows("visit visit-claim visit-release visit-level visit-blind visit-sign visit-undo visit-ask", SIGNERS),
     **_rows("visit-assign visit-facts visit-reopen visit-print visit-invite visit-incident", SIGNERS),
     **_rows("glass glass-post launch launch-back", SIGNERS),
-    **_rows("sheet", ADMIN | frozenset({"physician"})),
+    **_rows("sheet changes", ADMIN | frozenset({"physician"})),
+    **_rows("change-accept", frozenset({"physician"})),  # whether care may stay changed is no admin's question
     **_rows("users user-add user-change outbox outbox-again system", ADMIN),
     **_rows("audit audit-visit grants grant-look", AUDITOR),
     **_rows("account account-password account-totp sign-out", STAFF),
