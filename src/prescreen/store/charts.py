@@ -61,6 +61,11 @@ class Chart:
         return shown_level(self.visit, hides=self.awaits_choice)
 
     @property
+    def starting_level(self) -> Acuity | None:
+        """The level the next signature starts from: as signed before, else the one that may be shown."""
+        return self.level if self.signed is None else self.signed.level
+
+    @property
     def digest(self) -> str:
         """SHA-256 of what is shown of this chart: words, flags, draft, record and the signature it follows."""
         told = {

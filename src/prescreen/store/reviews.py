@@ -56,8 +56,8 @@ def sign(
     check_hold(act, visit, signature.version)
     draft = act.session.get(Draft, visit.draft_id) if visit.draft_id else None
     drafted = read_draft(act, visit, draft) if draft else None
-    _check_reason(visit, signature, draft)
     last = last_review(act, visit)
+    _check_reason(visit, signature, draft, visit.level if last is None else last.level)
     review = Review(
         id=str(uuid.uuid4()),
         visit_id=visit.id,
@@ -138,8 +138,9 @@ def read_signed(act: Act, review: Review) -> SignedVisit:
     return SignedVisit.model_validate_json(act.unseal(visit.patient_id, f"reviews|body|{review.id}", review.body))
 
 
-def _check_reason(visit: Visit, signature: Signature, draft: Draft | None) -> None:
-    changed = visit.level is None or signature.final.acuity.rank != visit.level
+def _check_reason(visit: Visit, signature: Signature, draft: Draft | None, before: int | None) -> None:
+    """`before` is the level it starts from: a correction changes what was signed, not what the draft proposed."""
+    changed = before is None or signature.final.acuity.rank != before
     unsure = draft is None or draft.label is None or signature.final.uncertainty == "high"
     if (changed or unsure) and signature.reason not in REASONS:
         raise RefusedError("choose a reason: the level changes, or nothing but the rules vouches for it")

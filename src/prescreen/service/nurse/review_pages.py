@@ -116,7 +116,7 @@ def sign_visit(request: Request, visit_id: str, house: At, viewer: Nurse, form: 
                     undo_for=house.undo_for,
                 )
                 return RedirectResponse("/queue", 303)
-            changes = list_changes(base, final, chart.level)
+            changes = list_changes(base, final, chart.starting_level)
     except (ConflictError, RefusedError) as error:
         return render_visit(request, house, viewer, visit_id, form=form, error=error)
     return render_visit(request, house, viewer, visit_id, form=form, changes=changes)
@@ -220,10 +220,11 @@ def _known(house: House, chart: Chart) -> dict[str, Any]:
 
 def _fields(chart: Chart, base: Report | None, form: Posted | None) -> Mapping[str, str]:
     """What the form shows: the report's fields, over them what was sent. The level is ticked beforehand only where
-    the nurse sees the draft from the start."""
+    the nurse sees the draft from the start, and in a correction, which starts from what was signed."""
     fields = {"level": "", "reason": "", "note": "", **(fields_of(base) if base else {})}
-    if not chart.visit.blind and chart.level is not None:
-        fields["level"] = chart.level.value
+    level = chart.starting_level
+    if level is not None and (chart.signed is not None or not chart.visit.blind):
+        fields["level"] = level.value
     return {**fields, **dict(form)} if form is not None else fields
 
 
