@@ -267,6 +267,7 @@ def test_a_patient_who_stopped_answering_is_taken_over(room) -> None:
     assert nurse.post(f"/visits/{visit.id}/claim", end_intake="1").status_code == 303
     page = nurse.get(f"/visits/{visit.id}").text
     assert "had not finished the questions" in page and "No draft yet" in page
+    assert "cannot be read by this version" in page, "nothing is taken for asked"
     done = nurse.post(f"/visits/{visit.id}/sign", **sheet(page), level="emergency", reason="seen in person")
     assert done.status_code == 303
 

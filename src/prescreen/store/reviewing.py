@@ -27,12 +27,17 @@ def begin_review(act: Act, visit_id: str, *, take_over: bool = False) -> Visit:
     return visit
 
 
-def end_intake(act: Act, visit_id: str, draft_by: datetime.timedelta) -> Visit:
-    """Take the answers as they stand from a patient who is still answering, or has stopped."""
+def end_intake(
+    act: Act, visit_id: str, draft_by: datetime.timedelta, *, floor: Acuity | None, unasked: Sequence[str]
+) -> Visit:
+    """Take the answers as they stand from a patient who is still answering, or has stopped.
+
+    `floor` and `unasked` are the interview's: words that no rule can read hold the visit up here as at its end.
+    """
     visit = lock_visit(act, visit_id, "intake")
     if visit.case is None:
         raise ConflictError("the patient has not said anything yet")
-    finish(act, visit_id, floor=None, unasked=[NOT_FINISHED], draft_by=draft_by)
+    finish(act, visit_id, floor=floor, unasked=[NOT_FINISHED, *unasked], draft_by=draft_by)
     return begin_review(act, visit_id)
 
 
