@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from prescreen.clinic.acuity import Acuity
 from prescreen.clinic.floor import finalise
@@ -14,6 +15,7 @@ from prescreen.service.sweeping import sweep
 from prescreen.service.worker import Worker
 from prescreen.store.drafts import attach_draft
 from prescreen.store.queue import read_queue
+from prescreen.store.tables import Visit
 from prescreen.store.visits import lock_visit, read_case, read_unasked
 from service.front import hidden, make_client, make_house
 from service.test_patient_pages import answer_on, begin, only_visit
@@ -46,6 +48,29 @@ def test_an_interview_left_half_way_becomes_a_nurses_task(house) -> None:
         assert [line.id for line in read_queue(act, ["clinic"])] == [visit.id]
         assert read_unasked(act, visit)[0] == "The patient left before the end."
     assert sweep(house) == 0
+
+
+@pytest.mark.parametrize("interview", ['{"version": "0"}', "not sealed"])
+def test_an_interview_that_cannot_be_read_keeps_no_other_from_a_nurse(house, interview: str) -> None:
+    for _ in range(2):
+        with make_client(house, patient_door.make_router(), patient_pages.make_router()) as phone:
+            begin(phone)
+            page = phone.get("/p/step").text
+            while hidden(page, "step") != "screen":
+                page = answer_on(phone, page)
+        house.store.clock.pass_by(minutes=1)
+    with house.store.act(SERVICE) as act:
+        first, other = act.session.scalars(select(Visit).order_by(Visit.opened))
+        sealed = act.seal(first.patient_id, f"visits|interview|{first.id}", interview)
+        first.interview = b"torn" if interview == "not sealed" else sealed
+    house.store.clock.pass_by(minutes=50)
+    sweep(house)
+    with house.store.look(SERVICE) as act:
+        assert act.session.get_one(Visit, other.id).state == "waiting"
+        read = act.session.get_one(Visit, first.id)
+        if interview != "not sealed":
+            assert read.state == "waiting" and read.level == Acuity.HIGH.rank
+            assert "cannot be read by this version" in read_unasked(act, read)[1]
 
 
 def test_questions_a_nurse_ends_keep_the_level_of_words_no_rule_can_read(house) -> None:
