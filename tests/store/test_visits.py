@@ -15,6 +15,7 @@ from prescreen.store.holding import assign, claim, raise_now
 from prescreen.store.outbox import mark_failed, mark_sent, send_again, take_parcel
 from prescreen.store.people import AuditLine
 from prescreen.store.queue import read_queue
+from prescreen.store.reviewing import decide_first
 from prescreen.store.reviews import Signature, reopen, sign, undo
 from prescreen.store.tables import Outgoing, Visit
 from prescreen.store.visits import alert, lock_visit, read_case, read_entries, tell
@@ -269,6 +270,19 @@ def test_nothing_lowers_a_waiting_visit(store: Store, acts: list[tuple[str, Acui
                 raise_now(act, visit.id, level)
             assert row.level is not None and held is not None and row.level >= held
             held = row.level
+
+
+def test_a_visit_nobody_has_assessed_is_not_put_behind_the_high_ones(store: Store) -> None:
+    visit = make_waiting(store)
+    with pytest.raises(RefusedError, match="signing with a reason"), store.act(NURSE) as act:
+        raise_now(act, visit.id, Acuity.MEDIUM)
+    with store.act(NURSE) as act:
+        lock_visit(act, visit.id).blind = True
+        decide_first(act, visit.id, claim(act, visit.id).version, Acuity.LOW)
+    with store.look(NURSE) as look:
+        assert read_queue(look, ["clinic"])[0].level is None, "a lower choice lowers nothing"
+    with store.act(NURSE) as act:
+        assert raise_now(act, visit.id, Acuity.EMERGENCY).level == Acuity.EMERGENCY.rank
 
 
 def test_a_draft_of_an_older_case_is_dropped(store: Store) -> None:

@@ -13,7 +13,7 @@ from prescreen.store.charts import Chart, begun_at, last_seen
 from prescreen.store.holding import check_hold, claim, holder
 from prescreen.store.reviews import Signature, reopen, sign, undo
 from prescreen.store.tables import Review, Visit
-from prescreen.store.visits import OPEN, add_entry, finish, lock_visit, raise_level, read_entries
+from prescreen.store.visits import OPEN, add_entry, finish, lock_visit, raise_level, read_entries, standing
 
 NOT_FINISHED = "the patient had not finished the questions when a nurse took over"
 
@@ -50,7 +50,8 @@ def decide_first(act: Act, visit_id: str, version: int, level: Acuity) -> Visit:
     if any(entry.actor == act.who.id for entry, _ in read_entries(act, visit, "blind")):
         raise ConflictError("you have chosen a level for this visit already; the draft is shown now")
     add_entry(act, visit, "blind", level.value)
-    raise_level(visit, level)
+    if level.rank >= standing(visit):
+        raise_level(visit, level)
     act.log("visit.blind", visit.id, level=level.value)
     return visit
 

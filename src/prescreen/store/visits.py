@@ -157,6 +157,11 @@ def raise_level(visit: Visit, level: Acuity, *, of_rules: bool = False) -> None:
         visit.level_rules = level.rank if visit.level_rules is None else max(visit.level_rules, level.rank)
 
 
+def standing(visit: Visit) -> int:
+    """The rank by which a visit waits: one that nobody has assessed stands among the HIGH ones."""
+    return Acuity.HIGH.rank if visit.level is None else visit.level
+
+
 def lock_visit(act: Act, visit_id: str, *states: str) -> Visit:
     """A visit nobody else changes until the act ends, in one of these states."""
     visit: Visit = act.lock(Visit, visit_id)
