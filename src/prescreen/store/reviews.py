@@ -127,9 +127,11 @@ def reopen(act: Act, visit_id: str) -> Visit:
 
 
 def last_review(act: Act, visit: Visit) -> Review | None:
-    """The signature that stands, None before the first."""
+    """The signature that stands, None before the first: the one no other corrects, whatever the clock told."""
     query = select(Review).where(Review.visit_id == visit.id, Review.state == "signed").order_by(Review.at.desc())
-    return act.session.scalar(query.limit(1))
+    signed = act.session.scalars(query).all()
+    corrected = {review.corrects for review in signed}
+    return next((review for review in signed if review.id not in corrected), None)
 
 
 def read_signed(act: Act, review: Review) -> SignedVisit:
