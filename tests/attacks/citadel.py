@@ -61,7 +61,7 @@ FORMS: Final[Mapping[str, str]] = {
     "patient-back": "mark",
     "patient-change": "mark step",
     "patient-opt-out": "mark sure",
-    "patient-reply": "answer",
+    "patient-reply": "asked answer",
     "patient-leave": "",
     "handover-post": "team body",
     "visit-claim": "end_intake take_over",

@@ -20,10 +20,10 @@ def main(folder: Path, data: Path, port: int, log: Path) -> None:
     logging.basicConfig(filename=log, level=logging.DEBUG, format="%(name)s %(levelname)s %(message)s %(args)s")
     kept = patient_flow.reply
 
-    def reply(house: Any, visit_id: str, answer: str) -> None:
+    def reply(house: Any, visit_id: str, asked: str, answer: str) -> None:
         if PLANTED in answer:
             raise RuntimeError(f"cannot keep {answer!r} of {visit_id}")
-        kept(house, visit_id, answer)
+        kept(house, visit_id, asked, answer)
 
     patient_flow.reply = reply
     run_service(folder, {}, port=port, data=data)

@@ -205,12 +205,14 @@ def live(service: Running, patient: Patient, nurse: Nurse, visit: str) -> None:
         assert asked == 409
         time.sleep(0.2)
     assert asked == 303
-    assert WORDS["question"] in patient.get("/p/wait").text
-    broken = patient.post("/p/reply", answer=f"{PLANTED} {WORDS['reply']}")
+    page = patient.get("/p/wait").text
+    question = hidden(page, "asked")
+    assert WORDS["question"] in page
+    broken = patient.post("/p/reply", asked=question, answer=f"{PLANTED} {WORDS['reply']}")
     assert broken.status_code == 500 and CANARY not in broken.text
     assert patient.post("/p/reply", answer=WORDS["reply"] * 200).status_code == 422
-    assert patient.post("/p/reply", answer=f"Yes, {WORDS['reply']}").status_code == 303
-    assert patient.post("/p/reply", answer=WORDS["late"]).status_code == 409
+    assert patient.post("/p/reply", asked=question, answer=f"Yes, {WORDS['reply']}").status_code == 303
+    assert patient.post("/p/reply", asked=question, answer=WORDS["late"]).status_code == 409
     patient.client.post("/p/reply", content=(WORDS["late"] * 30_000).encode())
     nurse.post("/handover", team="clinic", body=WORDS["handover"])
     nurse.post("/invitations", team="clinic", language="en", family=WORDS["invited"], birth_date=BORN)

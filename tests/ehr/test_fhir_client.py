@@ -85,6 +85,13 @@ def test_an_answer_that_is_no_fhir(body: bytes, lasting: bool) -> None:
     assert deliver(lambda asked: Said(body=body)).lasting is lasting
 
 
+def test_the_report_of_another_is_no_receipt() -> None:
+    other = {"resourceType": "Composition", "id": "1", "identifier": {"system": "urn:ietf:rfc:3986", "value": "x"}}
+    bundle = {"resourceType": "Bundle", "type": "searchset", "total": 1, "entry": [{"resource": other}]}
+    error = deliver(lambda asked: Said(body=json.dumps(bundle).encode()))
+    assert error.lasting and "does not search a Composition by its identifier" in str(error)
+
+
 def test_nobody_there() -> None:
     with serve_web(lambda asked: Said()) as address:
         pass

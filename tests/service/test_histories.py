@@ -7,14 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prescreen.clinic.acuity import Acuity
+from prescreen.clinic.floor import finalise
 from prescreen.clinic.signed import PatientLink
 from prescreen.ehr.channel import DeliveryError, History
 from prescreen.service.record.histories import fetch_history
-from prescreen.store.drafts import take_job
+from prescreen.store.drafts import attach_draft, take_job
 from prescreen.store.record import _join, add_record, set_record
 from prescreen.store.tables import Visit
 from prescreen.store.visits import finish, lock_visit, open_visit, raise_by_rules, read_case, tell
 from service.front import make_house
+from service.ward import LABEL, Desk, make_draft, make_reviewable, make_room
+from service.ward import make_case as ward_case
 from store.desk import MINUTE, NURSE, PATIENT, SERVICE, make_case
 
 ITEMS = st.none() | st.lists(st.sampled_from(["asthma", "Asthma", "gout", "warfarin"]), max_size=3).map(tuple)
@@ -97,3 +100,23 @@ def test_a_pregnancy_known_to_either_is_known(house) -> None:
         assert case.pregnant and case.sex == "female"
         denied = add_record(act, row, read_case(act, row).model_copy(update={"pregnant": False}))
         assert denied.pregnant
+
+
+@pytest.mark.parametrize("attach", [True, False])
+def test_a_rule_that_fires_by_the_record_stands_on_the_chart(tmp_path: Path, attach: bool) -> None:
+    house, client = make_room(tmp_path)
+    record = History(patient=PatientLink(), medications=("warfarin",), conditions=("atrial fibrillation",))
+    case = ward_case(complaint="I fell in the bath and hit my head this morning", turns=(), medications=None)
+    visit = make_reviewable(house.store, case, record=record, attach=False)
+    with house.store.act(SERVICE) as act:
+        row = lock_visit(act, visit.id)
+        raise_by_rules(act, row, case)
+        if attach:
+            attach_draft(act, row, finalise(add_record(act, row, case), make_draft()), LABEL)
+    with client:
+        page = Desk(client).claim(visit.id)
+    flags = page.split("Red flags</h2>")[1].split("<h2>")[0]
+    assert "No rule fired" not in flags and "named by the draft" not in flags
+    assert "anticoag" in flags.lower() and 'class="level emergency"' in flags
+    assert "<dt>Rules</dt><dd>Emergency</dd>" in page
+    house.store.close()

@@ -213,10 +213,37 @@ def test_the_nurse_asks_and_the_patient_answers(house: House, phone: TestClient)
     assert phone.get("/p/news").json() == {"asked": True}
     page = phone.get("/p/wait").text
     assert "Can you swallow water?" in page
-    phone.post("/p/reply", data={"csrf": hidden(page, "csrf"), "answer": "No, and I cannot breathe well"})
+    told = {"csrf": hidden(page, "csrf"), "asked": hidden(page, "asked"), "answer": "No, and I cannot breathe well"}
+    phone.post("/p/reply", data=told)
     visit = only_visit(house)
     assert visit.state == "waiting" and visit.level is not None and visit.level >= Acuity.HIGH.rank
     assert phone.get("/p/news").json() == {"asked": False}
+
+
+def test_an_answer_belongs_to_the_question_it_was_given_to(house: House, phone: TestClient) -> None:
+    begin(phone, "de")
+    answer_all(phone)
+    visit = only_visit(house)
+    pages = []
+    for question in ("Bluten Sie?", "Können Sie Wasser schlucken?"):
+        with house.store.act(NURSE) as act:
+            ask_patient(act, visit.id, claim(act, visit.id).version, question)
+        pages.append(phone.get("/p/wait").text)
+
+    def reply(page: str):
+        return phone.post(
+            "/p/reply", data={name: hidden(page, name) for name in ("csrf", "asked")} | {"answer": "Nein"}
+        )
+
+    late = reply(pages[0])
+    assert late.status_code == 409 and "Können Sie Wasser schlucken?" in late.text
+    assert say("de", "error.stale") in late.text and "Nein</textarea>" in late.text, "nothing typed is lost"
+    assert reply(pages[1]).status_code == 200
+    again = reply(pages[1])
+    assert again.status_code == 409 and say("de", "error.stale") in again.text, "in the patient's language"
+    with house.store.look(NURSE) as act:
+        told = [turn.text for turn in read_case(act, act.session.get_one(Visit, visit.id)).turns]
+    assert told[-2:] == ["Können Sie Wasser schlucken?", "Nein"] and "Bluten Sie?" not in told
 
 
 def test_consent_is_needed_and_closed_doors_stay_closed(tmp_path: Path, phone: TestClient) -> None:

@@ -1,5 +1,6 @@
 """The nurse's pages: a visit held, edited, signed, taken back, corrected; who may, and what is refused."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -199,6 +200,26 @@ def test_undo_and_correction(room) -> None:
         assert len(list(act.session.scalars(select(Outgoing).where(Outgoing.state == "waiting")))) == 2
 
 
+def test_a_correction_starts_from_the_level_as_signed(room) -> None:
+    house, client = room
+    visit, nurse = make_reviewable(house.store, draft=make_draft(acuity=Acuity.LOW)), Desk(client)
+    tied = sheet(nurse.claim(visit.id))
+    signed = {"level": "emergency", "reason": "seen in person"}
+    assert nurse.post(f"/visits/{visit.id}/sign", **tied, **signed).status_code == 303
+    house.store.clock.pass_by(seconds=31)
+    assert nurse.post(f"/visits/{visit.id}/reopen").status_code == 303
+    page = nurse.get(f"/visits/{visit.id}").text
+    ticked = re.findall(r'name="level" value="(\w+)" required[^>]*checked', page)
+    assert ticked == ["emergency"], "as signed, not as drafted"
+    tied = sheet(page)
+    lowered = nurse.post(f"/visits/{visit.id}/sign", **tied, level="low", summary="A word mended.")
+    assert lowered.status_code == 422 and "Choose a reason" in lowered.text
+    changes = nurse.post(f"/visits/{visit.id}/sign", **tied, level="emergency", step="check").text
+    assert "Nothing: you sign the draft as it stands" in changes
+    kept = nurse.post(f"/visits/{visit.id}/sign", **tied, level="emergency", summary="A word mended.")
+    assert kept.status_code == 303 and signed_of(house, visit.id)[1].level is Acuity.EMERGENCY
+
+
 def test_ask_measure_hand_over_escalate(room) -> None:
     house, client = room
     visit, nurse = make_reviewable(house.store), Desk(client)
@@ -246,6 +267,7 @@ def test_a_patient_who_stopped_answering_is_taken_over(room) -> None:
     assert nurse.post(f"/visits/{visit.id}/claim", end_intake="1").status_code == 303
     page = nurse.get(f"/visits/{visit.id}").text
     assert "had not finished the questions" in page and "No draft yet" in page
+    assert "cannot be read by this version" in page, "nothing is taken for asked"
     done = nurse.post(f"/visits/{visit.id}/sign", **sheet(page), level="emergency", reason="seen in person")
     assert done.status_code == 303
 

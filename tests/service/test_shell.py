@@ -101,3 +101,17 @@ def test_plain_http_is_for_the_demo_on_this_machine_only(tmp_path: Path) -> None
     with pytest.raises(RecipeError, match="wbe: unknown key"):
         read_settings(tmp_path)
     assert make_settings(demo=True).demo
+
+
+@pytest.mark.parametrize(
+    ("told", "key"),
+    [
+        ("emergency_number: '112/999'", "emergency_number"),  # every patient's first page would fail
+        ("emergency_number: '112', time_zone: Europe/Berln", "time_zone"),  # every nurse's queue would fail
+        ("emergency_number: '112', time_zone: ../etc/passwd", "time_zone"),
+    ],
+)
+def test_a_setting_that_would_fail_at_a_page_is_refused_at_the_start(tmp_path: Path, told: str, key: str) -> None:
+    (tmp_path / "serve.yaml").write_text(f"clinic: {{name: Harbour, {told}}}\nweb: {{base_url: 'https://a.b'}}\n")
+    with pytest.raises(RecipeError, match=key):
+        read_settings(tmp_path)

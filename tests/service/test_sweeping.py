@@ -3,18 +3,24 @@
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from prescreen.clinic.acuity import Acuity
+from prescreen.clinic.floor import finalise
+from prescreen.service.nurse.review_pages import review_pages
 from prescreen.service.patient import entry as patient_door
 from prescreen.service.patient import pages as patient_pages
 from prescreen.service.settings import Audit
 from prescreen.service.sweeping import sweep
 from prescreen.service.worker import Worker
+from prescreen.store.drafts import attach_draft
 from prescreen.store.queue import read_queue
-from prescreen.store.visits import read_unasked
+from prescreen.store.tables import Visit
+from prescreen.store.visits import lock_visit, read_case, read_unasked
 from service.front import hidden, make_client, make_house
 from service.test_patient_pages import answer_on, begin, only_visit
-from store.desk import NURSE, StoppedClock
+from service.ward import LABEL, Desk, make_draft
+from store.desk import NURSE, SERVICE, StoppedClock
 
 
 @pytest.fixture
@@ -42,6 +48,47 @@ def test_an_interview_left_half_way_becomes_a_nurses_task(house) -> None:
         assert [line.id for line in read_queue(act, ["clinic"])] == [visit.id]
         assert read_unasked(act, visit)[0] == "The patient left before the end."
     assert sweep(house) == 0
+
+
+@pytest.mark.parametrize("interview", ['{"version": "0"}', "not sealed"])
+def test_an_interview_that_cannot_be_read_keeps_no_other_from_a_nurse(house, interview: str) -> None:
+    for _ in range(2):
+        with make_client(house, patient_door.make_router(), patient_pages.make_router()) as phone:
+            begin(phone)
+            page = phone.get("/p/step").text
+            while hidden(page, "step") != "screen":
+                page = answer_on(phone, page)
+        house.store.clock.pass_by(minutes=1)
+    with house.store.act(SERVICE) as act:
+        first, other = act.session.scalars(select(Visit).order_by(Visit.opened))
+        sealed = act.seal(first.patient_id, f"visits|interview|{first.id}", interview)
+        first.interview = b"torn" if interview == "not sealed" else sealed
+    house.store.clock.pass_by(minutes=50)
+    sweep(house)
+    with house.store.look(SERVICE) as act:
+        assert act.session.get_one(Visit, other.id).state == "waiting"
+        read = act.session.get_one(Visit, first.id)
+        if interview != "not sealed":
+            assert read.state == "waiting" and read.level == Acuity.HIGH.rank
+            assert "cannot be read by this version" in read_unasked(act, read)[1]
+
+
+def test_questions_a_nurse_ends_keep_the_level_of_words_no_rule_can_read(house) -> None:
+    with make_client(house, patient_door.make_router(), patient_pages.make_router()) as phone:
+        begin(phone, "es")
+        page = phone.get("/p/step").text
+        while hidden(page, "step") != "screen":
+            page = answer_on(phone, page, "Me duele mucho el oído desde ayer por la tarde")
+    visit = only_visit(house)
+    with make_client(house, review_pages) as client:
+        assert Desk(client).post(f"/visits/{visit.id}/claim", end_intake="1").status_code == 303
+    with house.store.act(SERVICE) as act:
+        row = lock_visit(act, visit.id)
+        assert row.level == Acuity.HIGH.rank, "nobody has read the words yet"
+        attach_draft(act, row, finalise(read_case(act, row), make_draft(acuity=Acuity.LOW)), LABEL)
+        assert row.level == Acuity.HIGH.rank
+        told = read_unasked(act, row)
+    assert "had not finished" in told[0] and any("Danger signs" in item for item in told)
 
 
 def test_an_anchor_that_is_away_keeps_no_patient_from_a_nurse(house, tmp_path: Path) -> None:

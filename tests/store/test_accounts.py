@@ -11,6 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
+from prescreen.clinic.signed import Person
+from prescreen.ehr.bundle import write_bundle
 from prescreen.errors import ConflictError, RefusedError
 from prescreen.store.accounts import (
     add_first_admin,
@@ -22,6 +24,7 @@ from prescreen.store.accounts import (
     find_user,
     read_totp,
     reset_user,
+    tidy_reference,
 )
 from prescreen.store.base import Store, Who
 from prescreen.store.claimed import Claimed, meet_claimed
@@ -42,6 +45,7 @@ from prescreen.store.throttle import (
     read_wait,
     sweep_attempts,
 )
+from small_visits import visit
 from store.desk import NOON, NURSE, SERVICE, StoppedClock, make_store, make_waiting
 
 CONSOLE = Who("console", "admin")
@@ -122,6 +126,28 @@ def test_the_last_admin_stays(store: Store) -> None:
         change_user(act, two.id, role="auditor")
     with store.act(Who(one.id, "admin")) as act, pytest.raises(RefusedError, match="themselves"):
         change_user(act, one.id, role="nurse")
+
+
+@pytest.mark.parametrize(
+    ("told", "kept"),
+    [
+        ("Practitioner/7", "Practitioner/7"),
+        ("https://record.example/fhir/Practitioner/7", "Practitioner/7"),
+        ("https://record.example/fhir/PractitionerRole/a-1", "PractitionerRole/a-1"),
+        ("https://record.example/fhir/Patient/7", None),
+        ("Dr. Ek", None),
+    ],
+)
+def test_who_staff_are_in_the_record_is_kept_as_reports_name_it(store: Store, told: str, kept: str | None) -> None:
+    assert tidy_reference(told) == kept
+    if kept is None:
+        with pytest.raises(RefusedError, match="Practitioner/7"), store.act(CONSOLE) as act:
+            add_user(act, "ek", name="Nils Ek", role="physician", reference=told)
+        return
+    with store.act(CONSOLE) as act:
+        user = add_user(act, "ek", name="Nils Ek", role="physician", reference=told).user
+    signer = Person(id=user.id, name=user.name, role="physician", reference=user.reference)
+    assert write_bundle(visit(signer=signer))["type"] == "transaction"
 
 
 def test_another_role_ends_the_sessions(store: Store) -> None:

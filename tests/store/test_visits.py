@@ -14,8 +14,9 @@ from prescreen.store.drafts import attach_draft, finish_job, take_job
 from prescreen.store.holding import assign, claim, raise_now
 from prescreen.store.outbox import mark_failed, mark_sent, send_again, take_parcel
 from prescreen.store.people import AuditLine
-from prescreen.store.queue import read_queue
-from prescreen.store.reviews import Signature, reopen, sign, undo
+from prescreen.store.queue import find_signed_level, read_queue
+from prescreen.store.reviewing import decide_first
+from prescreen.store.reviews import Signature, last_review, read_signed, reopen, sign, undo
 from prescreen.store.tables import Outgoing, Visit
 from prescreen.store.visits import alert, lock_visit, read_case, read_entries, tell
 from store.desk import (
@@ -149,6 +150,27 @@ def test_a_correction_leaves_after_what_it_corrects(store: Store) -> None:
             send_again(act, again.row_id)
 
 
+def test_a_correction_stands_also_where_the_clock_went_back(store: Store) -> None:
+    first = sign_it(store)
+    clock = store.clock
+    assert isinstance(clock, StoppedClock)
+    clock.pass_by(minutes=-10)
+    last = first
+    for level in (Acuity.EMERGENCY, Acuity.MEDIUM):
+        with store.act(NURSE) as act:
+            visit = reopen(act, first.visit_id)
+            final = signed_as(read_signed(act, first).final, level)
+            told = Signature(visit.version, "s", final, "seen in person", "her lips are blue by now")
+            review = sign(act, visit.id, told, ["record"], datetime.timedelta())
+            assert review.corrects == last.id
+        last = review
+        clock.pass_by(minutes=-1)
+        with store.look(NURSE) as look:
+            row = look.session.get_one(Visit, first.visit_id)
+            standing = last_review(look, row)
+            assert standing is not None and standing.id == last.id and find_signed_level(look, row) is level
+
+
 def test_undo_takes_it_back_before_it_leaves_and_never_after(store: Store) -> None:
     review = sign_it(store)
     with store.act(OTHER) as act, pytest.raises(RefusedError):
@@ -269,6 +291,19 @@ def test_nothing_lowers_a_waiting_visit(store: Store, acts: list[tuple[str, Acui
                 raise_now(act, visit.id, level)
             assert row.level is not None and held is not None and row.level >= held
             held = row.level
+
+
+def test_a_visit_nobody_has_assessed_is_not_put_behind_the_high_ones(store: Store) -> None:
+    visit = make_waiting(store)
+    with pytest.raises(RefusedError, match="signing with a reason"), store.act(NURSE) as act:
+        raise_now(act, visit.id, Acuity.MEDIUM)
+    with store.act(NURSE) as act:
+        lock_visit(act, visit.id).blind = True
+        decide_first(act, visit.id, claim(act, visit.id).version, Acuity.LOW)
+    with store.look(NURSE) as look:
+        assert read_queue(look, ["clinic"])[0].level is None, "a lower choice lowers nothing"
+    with store.act(NURSE) as act:
+        assert raise_now(act, visit.id, Acuity.EMERGENCY).level == Acuity.EMERGENCY.rank
 
 
 def test_a_draft_of_an_older_case_is_dropped(store: Store) -> None:

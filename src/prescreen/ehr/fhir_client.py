@@ -55,11 +55,10 @@ class RecordChannel:
     def find(self, signature: str) -> Receipt | None:
         """The Composition of a signature by its identifier."""
         with readable("a Composition"):
-            held = identifier(str(codes.parse_id(signature)))
-            found = self._search("Composition", identifier_query(held))
-            if not found:
+            stored = self._find_composition(signature)
+            if stored is None:
                 return None
-            stored, meta = found[0], found[0].get("meta", {})
+            meta = stored.get("meta", {})
             version = f"/_history/{meta['versionId']}" if "versionId" in meta else ""
             return Receipt(f"Composition/{stored['id']}{version}", _updated(meta))
 
@@ -71,12 +70,25 @@ class RecordChannel:
     def read_aftermath(self, signature: str, reference: str | None, since: datetime.datetime) -> Later | None:
         """What became of the patient of a signature, whom the record knows by it, or else by the reference."""
         with readable("a patient's later visits"):
-            found = self._search("Composition", identifier_query(identifier(str(codes.parse_id(signature)))))
-            patient = local_reference(found[0].get("subject"), "Patient") if found else reference
+            found = self._find_composition(signature)
+            patient = local_reference(found.get("subject"), "Patient") if found else reference
             if patient is None:
                 raise DeliveryError("the record does not hold this signature yet", lasting=False)
-            own = local_reference(found[0].get("encounter"), "Encounter") if found else None
+            own = local_reference(found.get("encounter"), "Encounter") if found else None
             return read_aftermath(self._wire, patient, since, own)
+
+    def _find_composition(self, signature: str) -> Resource | None:
+        """The one that has the identifier of the signature: a server may overlook the filter and show others, and
+        another's report must not count as this one's arrival."""
+        held = identifier(str(codes.parse_id(signature)))
+        found = self._search("Composition", identifier_query(held))
+        own = [stored for stored in found if _carries(stored, held)]
+        if found and not own:
+            raise DeliveryError(
+                "the record system does not search a Composition by its identifier; it cannot tell what it holds",
+                lasting=True,
+            )
+        return own[0] if own else None
 
     def _lay_ground(self, staged: Staged) -> dict[str, str]:
         """Where patient, encounter, model and Task are kept, by their places in the Bundle."""
@@ -150,6 +162,13 @@ def _check(reply: Reply, what: str) -> None:
         return
     lasting = reply.status not in PASSING and reply.status // 100 != 5
     raise DeliveryError(f"the record system refused {what} with status {reply.status}", lasting=lasting)
+
+
+def _carries(stored: Resource, held: dict[str, str]) -> bool:
+    """Whether a resource has this identifier among its own."""
+    told = stored.get("identifier")
+    rows = told if isinstance(told, list) else [told]
+    return any(isinstance(row, dict) and held.items() <= row.items() for row in rows)
 
 
 def _relative(location: str) -> str:

@@ -9,6 +9,7 @@ from prescreen.clinic.case import Turn
 from prescreen.config import Strict
 
 STATE_VERSION: Final = "1"
+NUMBER: Final = r"^[0-9 +]{2,20}$"  # a telephone can dial it from a link
 LIMIT: Final = 12  # pages a patient sees after the consent, the read-back included
 Kind = Literal["choice", "checks", "text", "number", "review", "done"]
 Values = dict[str, tuple[str, ...]]
@@ -19,7 +20,7 @@ class Settings(Strict):
 
     year: Annotated[int, Limited(ge=2000, le=2200)]
     clinic: str = ""
-    emergency_number: Annotated[str, Limited(pattern=r"^[0-9 +]{2,20}$")] = "112"
+    emergency_number: Annotated[str, Limited(pattern=NUMBER)] = "112"
     on_site: bool = False  # patients answer in the waiting room, so "tell the staff" comes first
     follow_ups: Annotated[int, Limited(ge=0, le=4)] = 4  # questions the model may add
     recall: Annotated[int, Limited(ge=1, le=12)] = 2  # exchanges the model reads besides the complaint

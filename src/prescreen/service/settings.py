@@ -2,13 +2,15 @@
 
 from pathlib import Path
 from typing import Final, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from prescreen.clinic.acuity import Acuity
 from prescreen.config import Strict, parse_recipe, read_yaml
 from prescreen.ehr.launch import LaunchSettings
 from prescreen.errors import RecipeError
+from prescreen.intake.state import NUMBER
 from prescreen.service.door.identity_settings import IdentitySettings
 from prescreen.service.door.programs import HookSettings, Program
 from prescreen.service.engine.engines import Demo, EngineSettings, RulesOnly
@@ -22,11 +24,20 @@ class Clinic(Strict):
     """Who the clinic is, as patients read it. `languages` are offered in this order; the first is the default."""
 
     name: str = Field(min_length=2, max_length=120)  # as patients and nurses read it on every page
-    emergency_number: str = Field(min_length=2, max_length=20)  # what a patient is told to call
+    emergency_number: str = Field(pattern=NUMBER)  # what a patient is told to call
     phone: str = Field("", max_length=40)  # the clinic's own, on the pages that send a patient to a person
     languages: tuple[str, ...] = Field(("en",), min_length=1)  # offered in this order: en, es, ar, de
     teams: tuple[str, ...] = Field(("clinic",), min_length=1)  # a visit belongs to one; the first takes walk-ins
     time_zone: str = "UTC"  # of the clinic's wall clock, e.g. Europe/Berlin
+
+    @field_validator("time_zone")
+    @classmethod
+    def _is_known(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError("write a time zone as the tz database names it, for example Europe/Berlin") from None
+        return value
 
 
 class Review(Strict):

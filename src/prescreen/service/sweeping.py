@@ -4,12 +4,13 @@ Nobody's answers are lost because a phone was put down. Knows no page.
 """
 
 import datetime
+import logging
 from typing import Final
 
-from prescreen.intake import interview as talk
-from prescreen.intake.state import Interview
+from prescreen.errors import StoreError
 from prescreen.service.door.identity import limits_of
 from prescreen.service.house import House
+from prescreen.service.leaving import read_left
 from prescreen.store.anchors import take_checkpoint
 from prescreen.store.base import Who
 from prescreen.store.once import sweep_once
@@ -18,6 +19,7 @@ from prescreen.store.sessions import sweep_sessions
 from prescreen.store.throttle import sweep_attempts
 from prescreen.store.visits import finish, read_interview
 
+LOG = logging.getLogger("prescreen.service")
 LEFT_AFTER: Final = datetime.timedelta(minutes=45)
 WHO: Final = Who("sweeper", "service")
 
@@ -32,7 +34,12 @@ def sweep(house: House) -> int:
     with house.store.look(WHO) as look:
         left = [visit.id for visit in find_left(look, look.now - LEFT_AFTER)]
     for visit_id in left:
-        take_over(house, visit_id)
+        try:
+            take_over(house, visit_id)
+        except StoreError:
+            raise
+        except Exception as error:  # one visit that cannot be read must not keep the others from a nurse
+            LOG.error("a visit that was left could not be taken over: %s", type(error).__name__)
     if house.try_model is not None:
         house.try_model()
     if house.keep_rules is not None:
@@ -45,9 +52,8 @@ def take_over(house: House, visit_id: str) -> None:
     """A visit its patient left: what was said goes to the nurse, who is told what was not asked."""
     with house.store.act(WHO) as act:
         visits = {visit.id: visit for visit in find_left(act, act.now - LEFT_AFTER)}
-        told = read_interview(act, visits[visit_id]) if visit_id in visits else None
-        if told is None:
+        if visit_id not in visits:
             return
-        state = Interview.model_validate_json(told)
-        unasked = ("The patient left before the end.", *talk.unasked(state))
-        finish(act, visit_id, floor=talk.floor(talk.opt_out(state)), unasked=unasked, draft_by=house.draft_by)
+        left = read_left(read_interview(act, visits[visit_id]), alone=True)
+        unasked = ("The patient left before the end.", *left.unasked)
+        finish(act, visit_id, floor=left.floor, unasked=unasked, draft_by=house.draft_by)

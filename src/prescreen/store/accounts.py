@@ -19,6 +19,7 @@ from prescreen.store.sessions import end_all
 ROLES: Final = ("nurse", "physician", "admin", "auditor")
 FIRST: Final = "admin"
 _LOGIN = re.compile(r"[a-z0-9][a-z0-9._@-]{1,62}")
+_REFERENCE = re.compile(r"(?:Practitioner|PractitionerRole)/[A-Za-z0-9\-.]{1,64}")
 
 
 class Made(NamedTuple):
@@ -50,7 +51,7 @@ def add_user(
         name=checked_name(name),
         role=checked_role(role),
         teams=checked_teams(teams),
-        reference=reference,
+        reference=checked_reference(reference) if reference else None,
         password=hash_password(password, act.now + ONCE_FOR),
         must_change=True,
         created=act.now,
@@ -103,7 +104,7 @@ def change_user(
     if name is not None:
         user.name = checked_name(name)
     if reference is not None:
-        user.reference = reference or None
+        user.reference = checked_reference(reference) if reference else None
     act.log("user.change", user.id, role=user.role, teams=",".join(user.teams))
     return user
 
@@ -169,6 +170,20 @@ def set_totp(act: Act, user_id: str, secret: str, step: int, *, keep_session: st
 def read_totp(act: Act, user: User) -> str | None:
     """The secret of a person's authenticator app."""
     return None if user.totp is None else act.keys.open_own(f"users|totp|{user.id}", user.totp)
+
+
+def tidy_reference(text: str) -> str | None:
+    """Who a person is in the record ("Practitioner/7"), also out of a whole address; None where it tells none."""
+    told = "/".join(text.strip().split("/")[-2:])
+    return told if _REFERENCE.fullmatch(told) else None
+
+
+def checked_reference(reference: str) -> str:
+    """No report of theirs would ever arrive that names them in another form."""
+    told = tidy_reference(reference)
+    if told is None:
+        raise RefusedError("write the person as the record system does, for example Practitioner/7")
+    return told
 
 
 def _keep_an_admin(act: Act, user: User) -> None:

@@ -24,6 +24,7 @@ from prescreen.store.drafts import read_draft
 from prescreen.store.holding import LOCK, holder
 from prescreen.store.patients import read_link
 from prescreen.store.people import User
+from prescreen.store.record import add_record
 from prescreen.store.reviews import last_review, read_signed
 from prescreen.store.tables import Draft, Entry, Job, Outgoing, Patient, Review, Visit
 from prescreen.store.visits import LEVELS, OPEN, add_entry, lock_visit, read_case, read_entries, read_unasked
@@ -33,12 +34,16 @@ _KEPT: Final = 64  # cases whose flags are remembered: a page is opened several 
 
 @dataclass(frozen=True)
 class Chart:
-    """One visit, opened. `draft` is None where there is none and where the nurse has yet to decide without it
-    (`awaits_choice`). `why` says why no model drafted; `sent` whether the last signature has left."""
+    """One visit, opened. `known` is the case with what the record knows besides, as rules and model read it.
+
+    `draft` is None where there is none and where the nurse has yet to decide without it (`awaits_choice`). `why`
+    says why no model drafted; `sent` whether the last signature has left.
+    """
 
     visit: Visit
     link: PatientLink
     case: Case | None
+    known: Case | None
     flags: tuple[Hit, ...]
     draft: Report | None
     label: ModelLabel | None
@@ -59,6 +64,11 @@ class Chart:
     def level(self) -> Acuity | None:
         """The level that may be shown, see `shown_level`."""
         return shown_level(self.visit, hides=self.awaits_choice)
+
+    @property
+    def starting_level(self) -> Acuity | None:
+        """The level the next signature starts from: as signed before, else the one that may be shown."""
+        return self.level if self.signed is None else self.signed.level
 
     @property
     def digest(self) -> str:
@@ -106,11 +116,13 @@ def read_chart(act: Act, visit: Visit) -> Chart:
     hides = visit.blind and not choices and review is None and visit.state in OPEN and can_lead
     shown = None if hides else draft
     case = read_case(act, visit) if visit.case is not None else None
+    known = None if case is None else add_record(act, visit, case)
     return Chart(
         visit=visit,
         link=read_link(act, visit),
         case=case,
-        flags=() if case is None else find_flags(case),
+        known=known,
+        flags=() if known is None else find_flags(known),
         draft=None if shown is None else read_draft(act, visit, shown),
         label=None if shown is None or shown.label is None else ModelLabel.model_validate(shown.label),
         why="" if shown is None else shown.why,
@@ -133,7 +145,7 @@ def read_ahead(act: Act, visit_id: str) -> None:
     visit = act.session.get(Visit, visit_id)
     patient = act.session.get(Patient, visit.patient_id) if visit else None
     if visit is not None and visit.case is not None and patient is not None and patient.sealed_key is not None:
-        find_flags(read_case(act, visit))
+        find_flags(add_record(act, visit, read_case(act, visit)))
 
 
 @lru_cache(_KEPT)

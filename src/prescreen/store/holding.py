@@ -13,7 +13,7 @@ from prescreen.store.base import Act
 from prescreen.store.leases import SLACK
 from prescreen.store.people import User
 from prescreen.store.tables import Visit
-from prescreen.store.visits import OPEN, add_entry, lock_visit, raise_level, take_facts
+from prescreen.store.visits import OPEN, add_entry, lock_visit, raise_level, standing, take_facts
 
 LOCK: Final = datetime.timedelta(minutes=10)
 SIGNERS: Final = ("nurse", "physician")
@@ -93,7 +93,7 @@ def add_facts(act: Act, visit_id: str, case: Case, said: str, draft_by: datetime
 def raise_now(act: Act, visit_id: str, level: Acuity) -> Visit:
     """Raise a waiting visit at once, so that colleagues see it; lowering it takes a signature."""
     visit = lock_visit(act, visit_id, *OPEN)
-    if visit.level is not None and level.rank < visit.level:
+    if level.rank < standing(visit):
         raise RefusedError("a level is lowered by signing with a reason, not before")
     raise_level(visit, level)
     act.log("visit.raise", visit.id, level=level.value)

@@ -13,7 +13,7 @@ from prescreen.store.charts import Chart, begun_at, last_seen
 from prescreen.store.holding import check_hold, claim, holder
 from prescreen.store.reviews import Signature, reopen, sign, undo
 from prescreen.store.tables import Review, Visit
-from prescreen.store.visits import OPEN, add_entry, finish, lock_visit, raise_level, read_entries
+from prescreen.store.visits import OPEN, add_entry, finish, lock_visit, raise_level, read_entries, standing
 
 NOT_FINISHED = "the patient had not finished the questions when a nurse took over"
 
@@ -27,12 +27,17 @@ def begin_review(act: Act, visit_id: str, *, take_over: bool = False) -> Visit:
     return visit
 
 
-def end_intake(act: Act, visit_id: str, draft_by: datetime.timedelta) -> Visit:
-    """Take the answers as they stand from a patient who is still answering, or has stopped."""
+def end_intake(
+    act: Act, visit_id: str, draft_by: datetime.timedelta, *, floor: Acuity | None, unasked: Sequence[str]
+) -> Visit:
+    """Take the answers as they stand from a patient who is still answering, or has stopped.
+
+    `floor` and `unasked` are the interview's: words that no rule can read hold the visit up here as at its end.
+    """
     visit = lock_visit(act, visit_id, "intake")
     if visit.case is None:
         raise ConflictError("the patient has not said anything yet")
-    finish(act, visit_id, floor=None, unasked=[NOT_FINISHED], draft_by=draft_by)
+    finish(act, visit_id, floor=floor, unasked=[NOT_FINISHED, *unasked], draft_by=draft_by)
     return begin_review(act, visit_id)
 
 
@@ -45,7 +50,8 @@ def decide_first(act: Act, visit_id: str, version: int, level: Acuity) -> Visit:
     if any(entry.actor == act.who.id for entry, _ in read_entries(act, visit, "blind")):
         raise ConflictError("you have chosen a level for this visit already; the draft is shown now")
     add_entry(act, visit, "blind", level.value)
-    raise_level(visit, level)
+    if level.rank >= standing(visit):
+        raise_level(visit, level)
     act.log("visit.blind", visit.id, level=level.value)
     return visit
 

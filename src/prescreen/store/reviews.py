@@ -56,8 +56,8 @@ def sign(
     check_hold(act, visit, signature.version)
     draft = act.session.get(Draft, visit.draft_id) if visit.draft_id else None
     drafted = read_draft(act, visit, draft) if draft else None
-    _check_reason(visit, signature, draft)
     last = last_review(act, visit)
+    _check_reason(visit, signature, draft, visit.level if last is None else last.level)
     review = Review(
         id=str(uuid.uuid4()),
         visit_id=visit.id,
@@ -127,9 +127,11 @@ def reopen(act: Act, visit_id: str) -> Visit:
 
 
 def last_review(act: Act, visit: Visit) -> Review | None:
-    """The signature that stands, None before the first."""
+    """The signature that stands, None before the first: the one no other corrects, whatever the clock told."""
     query = select(Review).where(Review.visit_id == visit.id, Review.state == "signed").order_by(Review.at.desc())
-    return act.session.scalar(query.limit(1))
+    signed = act.session.scalars(query).all()
+    corrected = {review.corrects for review in signed}
+    return next((review for review in signed if review.id not in corrected), None)
 
 
 def read_signed(act: Act, review: Review) -> SignedVisit:
@@ -138,8 +140,9 @@ def read_signed(act: Act, review: Review) -> SignedVisit:
     return SignedVisit.model_validate_json(act.unseal(visit.patient_id, f"reviews|body|{review.id}", review.body))
 
 
-def _check_reason(visit: Visit, signature: Signature, draft: Draft | None) -> None:
-    changed = visit.level is None or signature.final.acuity.rank != visit.level
+def _check_reason(visit: Visit, signature: Signature, draft: Draft | None, before: int | None) -> None:
+    """`before` is the level it starts from: a correction changes what was signed, not what the draft proposed."""
+    changed = before is None or signature.final.acuity.rank != before
     unsure = draft is None or draft.label is None or signature.final.uncertainty == "high"
     if (changed or unsure) and signature.reason not in REASONS:
         raise RefusedError("choose a reason: the level changes, or nothing but the rules vouches for it")

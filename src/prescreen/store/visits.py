@@ -107,10 +107,15 @@ def finish(
     return visit
 
 
-def answer_nurse(act: Act, visit_id: str, answer: str, draft_by: datetime.timedelta) -> Visit:
-    """The patient's answer to a nurse's question: rules read it at once, the nurse has the visit back."""
+def answer_nurse(act: Act, visit_id: str, question: str, answer: str, draft_by: datetime.timedelta) -> Visit:
+    """The patient's answer to a nurse's question: rules read it at once, the nurse has the visit back.
+
+    `question` is the id of the one the patient read: ConflictError where the nurse has put another since.
+    """
     visit = lock_visit(act, visit_id, "asked")
-    asked = [text for _, text in read_entries(act, visit, "question")][-1]
+    entry, asked = read_entries(act, visit, "question")[-1]
+    if entry.id != question:
+        raise ConflictError("the nurse has asked something else since; read it and answer again")
     case = read_case(act, visit)
     turns = (*case.turns, Turn(speaker="nurse", text=asked), Turn(speaker="patient", text=answer))
     take_facts(act, visit, case.model_copy(update={"turns": turns}), "answer", answer, draft_by)
@@ -150,6 +155,11 @@ def raise_level(visit: Visit, level: Acuity, *, of_rules: bool = False) -> None:
     visit.level = level.rank if visit.level is None else max(visit.level, level.rank)
     if of_rules:
         visit.level_rules = level.rank if visit.level_rules is None else max(visit.level_rules, level.rank)
+
+
+def standing(visit: Visit) -> int:
+    """The rank by which a visit waits: one that nobody has assessed stands among the HIGH ones."""
+    return Acuity.HIGH.rank if visit.level is None else visit.level
 
 
 def lock_visit(act: Act, visit_id: str, *states: str) -> Visit:

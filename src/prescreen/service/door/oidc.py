@@ -19,6 +19,7 @@ from pydantic import Field, ValidationError
 from prescreen.config import Strict
 from prescreen.errors import GuardError, RefusedError
 from prescreen.service.door.identity_settings import OidcSettings, check_address
+from prescreen.store.accounts import tidy_reference
 from prescreen.store.claimed import Claimed
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ class OidcClient:
             name=_shown(claims.get("name")) or "Member of staff",
             role=roles[0] if roles else None,
             teams=tuple(sorted(set(teams) or set(self.settings.default_teams))),
-            reference=_shown(reference) or None,
+            reference=tidy_reference(reference) if isinstance(reference, str) else None,
         )
 
     def _key_set(self, unknown: bool) -> "KeySet":

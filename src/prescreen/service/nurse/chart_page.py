@@ -49,9 +49,9 @@ def base_report(chart: Chart) -> Report | None:
     """What the nurse edits: what was signed before, the draft, or what the rules say where there is none."""
     if chart.signed is not None:
         return chart.signed.final
-    if chart.draft is not None or chart.case is None or chart.awaits_choice:
+    if chart.draft is not None or chart.known is None or chart.awaits_choice:
         return chart.draft
-    return finalise(chart.case, None, NO_DRAFT)
+    return finalise(chart.known, None, NO_DRAFT)
 
 
 def lay_out(chart: Chart, base: Report | None) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from prescreen.clinic.report import Report
 from prescreen.errors import ConflictError, RefusedError
 from prescreen.service.door.access import may_open
 from prescreen.service.house import House
+from prescreen.service.leaving import read_left
 from prescreen.service.nurse.chart_page import base_report, lay_out
 from prescreen.service.nurse.clock import tell_day, tell_time, tell_wait
 from prescreen.service.nurse.edits import STATUSES, Change, apply_form, fields_of, list_changes
@@ -26,7 +27,7 @@ from prescreen.store.notices import list_colleagues
 from prescreen.store.queue import read_queue
 from prescreen.store.reviewing import begin_review, decide_first, end_intake, sign_chart, undo_last
 from prescreen.store.reviews import REASONS
-from prescreen.store.visits import lock_visit
+from prescreen.store.visits import lock_visit, read_interview
 
 LEVELS: Final = [(str(key), level.value, NAMES[level]) for key, level in enumerate(reversed(Acuity), start=1)]
 _NOTE: Final = 4_000
@@ -66,7 +67,8 @@ def take_visit(request: Request, visit_id: str, house: At, viewer: Nurse, form: 
 
     def begin(act: Act) -> None:
         if form.text("end_intake", 1):
-            end_intake(act, visit_id, draft_by)
+            left = read_left(read_interview(act, lock_visit(act, visit_id, "intake")), alone=False)
+            end_intake(act, visit_id, draft_by, floor=left.floor, unasked=left.unasked)
         else:
             begin_review(act, visit_id, take_over=bool(form.text("take_over", 1)))
 
@@ -116,7 +118,7 @@ def sign_visit(request: Request, visit_id: str, house: At, viewer: Nurse, form: 
                     undo_for=house.undo_for,
                 )
                 return RedirectResponse("/queue", 303)
-            changes = list_changes(base, final, chart.level)
+            changes = list_changes(base, final, chart.starting_level)
     except (ConflictError, RefusedError) as error:
         return render_visit(request, house, viewer, visit_id, form=form, error=error)
     return render_visit(request, house, viewer, visit_id, form=form, changes=changes)
@@ -220,10 +222,11 @@ def _known(house: House, chart: Chart) -> dict[str, Any]:
 
 def _fields(chart: Chart, base: Report | None, form: Posted | None) -> Mapping[str, str]:
     """What the form shows: the report's fields, over them what was sent. The level is ticked beforehand only where
-    the nurse sees the draft from the start."""
+    the nurse sees the draft from the start, and in a correction, which starts from what was signed."""
     fields = {"level": "", "reason": "", "note": "", **(fields_of(base) if base else {})}
-    if not chart.visit.blind and chart.level is not None:
-        fields["level"] = chart.level.value
+    level = chart.starting_level
+    if level is not None and (chart.signed is not None or not chart.visit.blind):
+        fields["level"] = level.value
     return {**fields, **dict(form)} if form is not None else fields
 
 

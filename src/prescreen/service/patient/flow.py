@@ -46,6 +46,7 @@ class Place(NamedTuple):
     mark: str
     link: PatientLink
     question: str  # the nurse's, where one waits for an answer
+    asked: str  # its id, so that an answer is never put to another question
 
 
 def begin_visit(house: House, language: str, limits: Limits, *, channel: str, training: bool) -> tuple[Begun, str]:
@@ -88,14 +89,15 @@ def find_place(house: House, visit_id: str) -> Place:
         if told is None:
             raise ConflictError("this visit has not begun; open the invitation again")
         state = Interview.model_validate_json(told)
-        asked = [text for _, text in read_entries(act, visit, "question")] if visit.state == "asked" else []
+        asked = read_entries(act, visit, "question")[-1:] if visit.state == "asked" else []
         return Place(
             visit.language,
             visit.state,
             talk.next_step(state),
             _mark(told),
             read_link(act, visit),
-            asked[-1] if asked else "",
+            asked[0][1] if asked else "",
+            asked[0][0].id if asked else "",
         )
 
 
@@ -136,10 +138,10 @@ def move(house: House, visit_id: str, mark: str, way: str, step: str = "") -> No
         tell(act, visit_id, before=before, interview=moved.model_dump_json())
 
 
-def reply(house: House, visit_id: str, answer: str) -> None:
-    """The answer to a nurse's question."""
+def reply(house: House, visit_id: str, asked: str, answer: str) -> None:
+    """The answer to a nurse's question; ConflictError where it is not the one that waits."""
     with house.store.act(Who(visit_id, "patient")) as act:
-        answer_nurse(act, visit_id, answer, house.draft_by)
+        answer_nurse(act, visit_id, asked, answer, house.draft_by)
 
 
 def resume(house: House, code: str, limits: Limits, address: str) -> Begun | None:

@@ -86,15 +86,7 @@ def show_wait(request: Request, caller: CurrentPatient) -> Response:
     place = place_of(request, caller)
     if place.state == "intake":
         return RedirectResponse("/p/step", 303)
-    return make_page(
-        request,
-        "patient/wait.html",
-        place.language,
-        caller.csrf,
-        step=place.step,
-        question=place.question,
-        problem="",
-    )
+    return _wait(request, caller, place)
 
 
 def tell_news(request: Request, caller: CurrentPatient) -> Response:
@@ -102,15 +94,45 @@ def tell_news(request: Request, caller: CurrentPatient) -> Response:
     return JSONResponse({"asked": bool(place_of(request, caller).question)})
 
 
-def reply(request: Request, caller: CurrentPatient, answer: Annotated[str, Form()] = "") -> Response:
+def reply(
+    request: Request,
+    caller: CurrentPatient,
+    asked: Annotated[str, Form()] = "",
+    answer: Annotated[str, Form()] = "",
+) -> Response:
+    """Keep the answer; where the nurse went on meanwhile the page comes back with what was written."""
     place = place_of(request, caller)
     told = clean_text(answer[: 4 * ANSWER])
     if not told or len(told) > ANSWER:
         why = say(place.language, "error.too_long", limit=ANSWER) if told else say(place.language, "error.write")
-        values = {"step": place.step, "question": place.question, "problem": why}
-        return make_page(request, "patient/wait.html", place.language, caller.csrf, 422, **values)
-    patient_flow.reply(house_of(request), visit_of(caller), told)
+        return _wait(request, caller, place, 422, why, told)
+    try:
+        patient_flow.reply(house_of(request), visit_of(caller), asked[:64], told)
+    except ConflictError:
+        place = place_of(request, caller)
+        return _wait(request, caller, place, 409, say(place.language, "error.stale"), told)
     return RedirectResponse("/p/wait", 303)
+
+
+def _wait(
+    request: Request,
+    caller: CurrentPatient,
+    place: patient_flow.Place,
+    status: int = 200,
+    problem: str = "",
+    answer: str = "",
+) -> Response:
+    values = {"step": place.step, "question": place.question, "asked": place.asked}
+    return make_page(
+        request,
+        "patient/wait.html",
+        place.language,
+        caller.csrf,
+        status,
+        **values,
+        problem=problem,
+        answer=answer[:ANSWER],
+    )
 
 
 def _take(request: Request, caller: CurrentPatient, form: dict[str, Any]) -> Response:
