@@ -14,7 +14,7 @@ from prescreen.monitor import life
 from prescreen.monitor.advance import advance
 from prescreen.monitor.changes import Canary, Limits, Stop, Stops, Trial
 from prescreen.monitor.shelf import Shelf, read_state
-from prescreen.release import CURRENT, Release
+from prescreen.release import CURRENT, Release, key_of
 from prescreen.service.engine.calling import Fault, ThreadCaller
 from prescreen.service.engine.engines import Released, label_of
 from prescreen.service.engine.guarding import GuardedEngine, GuardSettings
@@ -216,6 +216,33 @@ def test_a_stop_rule_rolls_back_by_itself(house: House, tmp_path: Path, final: A
         assert shelf.ledger.verify().whole
         serve_scripted(house, first)
         assert keep_rules(house, STAGES) == "", "what the one before drafted is counted apart"
+
+
+def fail_visits(house: House, number: int) -> None:
+    """Visits on which the model that served answered something that is no report."""
+    for _ in range(number):
+        visit, _ = make_drafted(house.store)
+        with house.store.act(SERVICE) as act:
+            draft = act.session.get_one(Draft, act.session.get_one(Visit, visit.id).draft_id)
+            draft.label, draft.why = None, Fault.UNREADABLE.value
+
+
+def test_answers_that_were_no_reports_take_back_the_release_that_gave_them_and_no_other(
+    house: House, tmp_path: Path
+) -> None:
+    shelf = shelf_of(house)
+    first = sign_in_turn(shelf, make_gate(tmp_path, "a"))
+    house.store.clock.pass_by(days=1)  # type: ignore[attr-defined]
+    second = sign_in_turn(shelf, make_gate(tmp_path, "b"))
+    serve_scripted(house, second)
+    fail_visits(house, 20)
+    house.store.clock.pass_by(minutes=1)  # type: ignore[attr-defined]
+    assert "schema failures: 20/20" in keep_rules(house, STAGES)
+    serve_scripted(house, first)
+    assert keep_rules(house, STAGES) == "", "the release before gave none of these answers"
+    assert read_state(shelf.ledger.read()).served == (key_of(first),)
+    fail_visits(house, 20)
+    assert "schema failures: 20/20" in keep_rules(house, STAGES), "these it gave"
 
 
 def test_five_are_not_enough_to_stop(house: House, tmp_path: Path) -> None:

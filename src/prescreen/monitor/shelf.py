@@ -79,6 +79,11 @@ def read_state(lines: Sequence[Line]) -> State:
     return state
 
 
+def find_began(lines: Sequence[Line]) -> AwareDatetime | None:
+    """Since when what serves has served: the last promotion or rollback."""
+    return next((line.at for line in reversed(lines) if line.deed in ("promoted", "rolled back")), None)
+
+
 def follow(state: State, line: Line) -> State:
     """The state after one line."""
     match line.deed:

@@ -12,7 +12,7 @@ from prescreen.errors import PrescreenError
 from prescreen.monitor.advance import judge, read_limits_of
 from prescreen.monitor.guard import find_stops
 from prescreen.monitor.life import note_judged, rollback
-from prescreen.monitor.shelf import Shelf, read_state
+from prescreen.monitor.shelf import Shelf, find_began, read_state
 from prescreen.pipeline import Stages
 from prescreen.release import CURRENT, key_of, read_release
 from prescreen.service.engine.engines import Endpoint, Released
@@ -37,12 +37,15 @@ def keep_rules(house: House, stages: Stages) -> str:
         return ""
     release = read_release(settings.releases / CURRENT)
     limits = read_limits_of(shelf, key_of(release))
-    stops = find_stops(contacts, limits.stop, release.weights, release.verdict, house.store.clock())
+    lines = shelf.ledger.read()
+    stops = find_stops(
+        contacts, limits.stop, release.weights, release.verdict, house.store.clock(), find_began(lines)
+    )
     if stops:
         why = "; ".join(stop.sentence for stop in stops)
         take_back(house, shelf, why)
         return why
-    state = read_state(shelf.ledger.read())
+    state = read_state(lines)
     judged = judge(shelf, state, contacts)
     if judged is not None and judged.verdict == "stop":
         note_judged(shelf, WHO, "shadow" if state.stage == "shadow" else "canary", judged)
