@@ -1,5 +1,6 @@
 """A running service notices another release, tries a candidate unseen, and stops a release that breaks a rule."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -265,6 +266,35 @@ def test_where_the_rollback_cannot_be_written_the_rules_draft_alone(
     monkeypatch.setattr(Path, "unlink", refuse)
     assert keep_rules(house, STAGES)
     assert house.label is None and "could not be written" in house.why
+
+
+def lose_limits(shelf: Shelf, release: Release) -> None:
+    (shelf.folder / "candidates" / f"{key_of(release)}.json").unlink()
+
+
+def change_limits(shelf: Shelf, release: Release) -> None:
+    path = shelf.folder / "candidates" / f"{key_of(release)}.json"
+    path.write_text(path.read_text().replace('"most": 0.05', '"most": 0.95'))
+
+
+def change_ledger(shelf: Shelf, release: Release) -> None:
+    shelf.ledger.path.write_text(shelf.ledger.path.read_text().replace("admin-1", "admin-2"))
+
+
+def lose_ledger(shelf: Shelf, release: Release) -> None:
+    shelf.ledger.path.unlink()
+
+
+@pytest.mark.parametrize("spoil", [lose_limits, change_limits, change_ledger, lose_ledger])
+def test_a_release_whose_limits_cannot_be_read_does_not_serve(
+    house: House, tmp_path: Path, spoil: Callable[[Shelf, Release], None]
+) -> None:
+    shelf = shelf_of(house)
+    release = sign_in_turn(shelf, make_gate(tmp_path, "a"))
+    serve_scripted(house, release)
+    spoil(shelf, release)
+    assert "limits cannot be read" in keep_rules(house, STAGES)
+    assert house.label is None and "restore the folder of releases" in house.why
 
 
 def test_every_reason_that_says_unreadable_is_known_by_its_words() -> None:
