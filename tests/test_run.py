@@ -240,6 +240,15 @@ def test_single_recipe_needs_its_parent_finished(tmp_path: Path, small: Path, st
         execute(small / "02-copy.yaml", runs, stages)
 
 
+def test_nothing_is_made_of_a_parent_that_changed(tmp_path: Path, small: Path, stages: dict[str, str]) -> None:
+    execute(small, tmp_path / "runs", stages)
+    parent = tmp_path / "runs" / "01-make"
+    changed = next(parent / name for name in json.loads((parent / MANIFEST).read_text())["outputs"])
+    changed.write_text("another")
+    with pytest.raises(RunError, match=f"01-make: changed since it was written: {changed.relative_to(parent)}"):
+        execute(small / "02-copy.yaml", tmp_path / "runs", stages)
+
+
 def test_interrupted_stage_finds_its_own_leftovers(tmp_path: Path, write_recipes, stages: dict[str, str]) -> None:
     folder = write_recipes({"01-make": {"stage": "make", "boom": "interrupt"}})
     for _ in range(2):

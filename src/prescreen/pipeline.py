@@ -167,7 +167,7 @@ def run_steps(
     with lock_folder(runs) if ranks.is_first() else nullcontext():
         for step in steps:
             parents = {
-                name: outcomes[parent].run if parent in outcomes else open_run(runs / parent, stages)
+                name: outcomes[parent].run if parent in outcomes else open_run(runs / parent, stages).whole()
                 for name, parent in step.recipe.inputs.items()
             }
             module = step.stage.module.__name__

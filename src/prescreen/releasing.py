@@ -13,7 +13,6 @@ from prescreen.errors import InputError, RefusedError
 from prescreen.storing import Database, KeyFolder, open_clinic
 
 if TYPE_CHECKING:
-    from prescreen.clinic.contact import Contact
     from prescreen.monitor.shelf import Shelf
     from prescreen.pipeline import Outcome
 
@@ -51,7 +50,7 @@ def promote(
 
     With --data it serves once a physician and an admin have signed; without, at once, and marked unsigned.
     """
-    from prescreen.monitor.advance import advance
+    from prescreen.monitor.advance import advance, read_contacts
     from prescreen.monitor.life import promote_unsigned, propose
     from prescreen.monitor.registry import tell
     from prescreen.store.base import Who
@@ -80,6 +79,7 @@ def update(
     status: Annotated[bool, typer.Option("--status", help="Only say where the candidate stands.")] = False,
 ) -> None:
     """Learn from the nurses' corrections within the limits, or take the candidate one step further."""
+    from prescreen.monitor.advance import read_contacts, tell_status
     from prescreen.monitor.registry import tell
     from prescreen.monitor.update import Place
     from prescreen.monitor.update import update as take_step
@@ -88,7 +88,7 @@ def update(
 
     with open_shelf(context, releases, data, database, keys) as shelf:
         if status:
-            print("\n".join(tell_status(shelf)))
+            print("\n".join(tell_status(shelf, read_contacts(shelf))))
             return
         if shelf.store is None:
             raise InputError("an update learns from a clinic's signed visits; name its folder with --data")
@@ -111,10 +111,11 @@ def current(context: typer.Context, releases: Releases = RELEASES) -> None:
 @release.command()
 def show(context: typer.Context, releases: Releases = RELEASES, data: Clinic = None) -> None:
     """Show the model that may serve now, after looking at verdict, day and weights again."""
+    from prescreen.monitor.advance import read_contacts, tell_status
     from prescreen.release import open_release
 
     with open_shelf(context, releases, data) as shelf:
-        for line in tell_status(shelf):
+        for line in tell_status(shelf, read_contacts(shelf)):
             typer.echo(line, err=True)
     print(open_release(releases, context.find_root().obj).model_dump_json(indent=2))
 
@@ -131,7 +132,7 @@ def approve(
     """Sign the candidate by password and code: exactly its gate and weights. The second signature promotes it."""
     from datetime import timedelta
 
-    from prescreen.monitor.advance import advance
+    from prescreen.monitor.advance import advance, read_contacts
     from prescreen.monitor.life import approve as sign
     from prescreen.monitor.registry import tell
     from prescreen.monitor.shelf import read_proposed, read_state
@@ -180,6 +181,27 @@ def rollback(
 
 
 @release.command()
+def retire(
+    context: typer.Context,
+    why: Annotated[str, typer.Option(help="Why, in a few words; no patient's name.")],
+    by: Annotated[str, typer.Option("--by", help="Who does it.")] = "console",
+    releases: Releases = RELEASES,
+    data: Clinic = None,
+    database: Database = "",
+    keys: KeyFolder = None,
+) -> None:
+    """End the candidate, on trial or waiting for signatures: nobody sees its drafts again; what serves goes on."""
+    from prescreen.monitor.life import withdraw
+    from prescreen.monitor.registry import tell
+    from prescreen.store.base import Who
+
+    with open_shelf(context, releases, data, database, keys) as shelf:
+        ended = withdraw(shelf, Who(by.strip()[:64] or "console", "admin"), why[:200])
+        print(f"candidate {ended[:16]} is retired")
+        tell(shelf)
+
+
+@release.command()
 def verify(
     context: typer.Context,
     releases: Releases = RELEASES,
@@ -211,37 +233,6 @@ def history(
             told = [f"{key} {value}" for key, value in line.detail.items()]
             print(f"{line.number:>4} {line.at:%Y-%m-%d %H:%M} {line.deed:<14} {line.role}:{line.who}", end="")
             print(" signed " if line.signature else " unsigned ", ", ".join(told))
-
-
-def read_contacts(shelf: "Shelf") -> list["Contact"]:
-    """The visits a trial may count: of the last half year."""
-    from datetime import timedelta
-
-    from prescreen.store.base import Who
-    from prescreen.store.trials import read_trial_contacts
-
-    if shelf.store is None:
-        return []
-    with shelf.store.look(Who("update", "service")) as look:
-        return read_trial_contacts(look, look.now - timedelta(days=183))
-
-
-def tell_status(shelf: "Shelf") -> list[str]:
-    """Who serves, who is on trial, what it shows so far and whose signature is missing."""
-    from prescreen.monitor.advance import judge
-    from prescreen.monitor.shelf import read_state
-
-    state = read_state(shelf.ledger.read())
-    lines = [f"serves: {state.current[:16] or 'nobody that the ledger knows'}"]
-    if not state.candidate:
-        return [*lines, "candidate: none"]
-    lines.append(f"candidate: {state.candidate[:16]}, {state.stage} since {state.since:%Y-%m-%d}")
-    lines.append(f"signatures missing: {', '.join(state.lacking) or 'none'}")
-    judged = judge(shelf, state, read_contacts(shelf))
-    if judged is not None:
-        lines += [f"  {name}: {figure}" for name, figure in judged.figures.items()]
-        lines.append(f"  {judged.verdict}: {'; '.join(judged.reasons) or 'nothing speaks against it'}")
-    return lines
 
 
 def say_progress(name: str, outcome: "Outcome | None") -> None:

@@ -146,6 +146,13 @@ class Run:
         files = {name: self.folder / name for name in outputs}
         return [name for name, file in files.items() if not file.is_file() or hash_file(file) != outputs[name]]
 
+    def whole(self) -> "Run":
+        """This run, if its outputs are what was written: nothing is judged by or learned from a changed file."""
+        if damage := self.damage():
+            what = f"changed since it was written: {', '.join(damage)}"
+            raise RunError(f"{self.folder}: {what}; run its recipe again")
+        return self
+
     def start(self) -> None:
         """Prepare the folder: the same work, interrupted, may resume; all else is cleared."""
         started = self.folder / "started.json"

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from prescreen.config import digest
-from prescreen.errors import PrescreenError, RunError
+from prescreen.errors import PrescreenError
 from prescreen.run import MANIFEST, Run, hash_file, write_json
 
 if TYPE_CHECKING:
@@ -91,9 +91,7 @@ def print_run(run: Run, console: Console | None = None) -> None:
     table.add_row("outputs", "\n".join(f"{sha[:12]}  {name}" for name, sha in manifest["outputs"].items()))
     table.add_row("versions", ", ".join(f"{name} {version}" for name, version in manifest["versions"].items()))
     console.print(table)
-    if damaged := run.damage():
-        raise RunError(f"{run.folder}: changed since it was written: {', '.join(damaged)}; run its recipe again")
-    if not print_result(run, console):
+    if not print_result(run.whole(), console):
         console.print_json(json.dumps(manifest["metrics"], default=str), indent=2)
 
 

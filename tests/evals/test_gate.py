@@ -154,4 +154,14 @@ def test_clearly_more_under_triage_than_the_champion_is_held(tmp_path: Path) -> 
 
 def test_a_champion_on_other_cases_proves_nothing(tmp_path: Path) -> None:
     reasons = champion_reasons(tmp_path, [predict("a", LOW, LOW)], [predict("b", LOW, LOW)])
-    assert len(reasons) == 1 and "No case" in reasons[0]
+    assert len(reasons) == 1 and "on other cases" in reasons[0]
+    assert "No case" in compare_champion(tmp_path / "new", "dpo", tmp_path / "old", "sft").reasons[0]
+
+
+def test_a_suite_left_out_of_the_evaluation_hides_nothing_from_the_champion(tmp_path: Path) -> None:
+    rows = [predict(f"m{n}", MEDIUM, MEDIUM) for n in range(5)]
+    write_predictions(tmp_path / "old/predictions/bank/dpo.jsonl", [predict("e", EMERGENCY, EMERGENCY)])
+    reasons = champion_reasons(tmp_path, rows, rows)
+    assert len(reasons) == 1 and reasons[0].startswith("On bank the champion was judged")
+    write_predictions(tmp_path / "new/predictions/bank/dpo.jsonl", [predict("e", EMERGENCY, EMERGENCY)])
+    assert champion_reasons(tmp_path, rows, rows) == []

@@ -5,11 +5,12 @@ from concurrent.futures import Future
 import pytest
 
 from prescreen.clinic.case import Case
-from prescreen.evals import parallel
-from prescreen.evals.drafting import Cache
+from prescreen.evals import drafting, parallel
+from prescreen.evals.drafting import Cache, hash_model_code
 from prescreen.model.draft import Drafted, read_completion
 from prescreen.model.engine import Completion
 from prescreen.model.prompt import draft_text
+from prescreen.run import hash_file
 from small_draft import DRAFT
 
 SETTINGS = {"thinking": 96}
@@ -70,3 +71,10 @@ def test_only_what_is_not_remembered_is_drafted_and_each_model_keeps_its_own(ask
     asked.clear()
     parallel.draft_ahead(jobs, 2)
     assert asked == []
+
+
+@pytest.mark.parametrize("module", ["prompt", "attention", "tokenizer", "experts", "weights"])
+def test_no_draft_is_remembered_beyond_the_code_that_made_it(module, monkeypatch):
+    before = hash_model_code()
+    monkeypatch.setattr(drafting, "hash_file", lambda path: "changed" if path.stem == module else hash_file(path))
+    assert hash_model_code() != before

@@ -126,6 +126,18 @@ def test_a_canary_is_judged_by_what_nurses_change_both_ways() -> None:
         assert judged_canary([*champion, *same, *changed]).verdict == "stop", final
 
 
+def test_a_trial_that_is_looked_at_after_each_visit_needs_more_than_chance_before_its_end() -> None:
+    champion = [canary(n, Acuity.HIGH if n < 8 else Acuity.MEDIUM, Acuity.MEDIUM, by=A) for n in range(100)]
+    early = [canary(n, Acuity.HIGH, Acuity.MEDIUM) for n in range(100, 102)]
+    rest = [canary(n, Acuity.MEDIUM, Acuity.MEDIUM) for n in range(102, 110)]
+    seen = [judged_canary([*champion, *[*early, *rest][:n]]).verdict for n in range(1, 11)]
+    assert seen == ["wait"] * 9 + ["go"], "two raised of two are no verdict yet"
+    bad = [canary(n, Acuity.HIGH, Acuity.MEDIUM) for n in range(100, 105)]
+    assert judged_canary([*champion, *bad]).verdict == "stop", "five of five are"
+    pairs = [tried(n, Acuity.MEDIUM, Acuity.MEDIUM, Acuity.LOW) for n in range(6)]
+    assert judge(pairs).verdict == "wait" and judge(pairs * 2).verdict == "stop"
+
+
 def test_a_canary_whose_answers_are_no_reports_stops() -> None:
     failed = [tried(n, Acuity.MEDIUM, Acuity.MEDIUM, None) for n in range(10)]
     assert judged_canary(failed).verdict == "stop"

@@ -8,7 +8,9 @@ from typer.testing import CliRunner
 
 from monitor.shelves import make_gate
 from prescreen import cli
-from prescreen.errors import GuardError, RefusedError
+from prescreen.errors import GuardError, RefusedError, RunError
+from prescreen.monitor.ledger import read_lines
+from prescreen.monitor.shelf import read_state
 from prescreen.store.accounts import add_user
 from prescreen.store.base import Store
 from prescreen.store.migrate import open_store
@@ -120,6 +122,28 @@ def test_a_changed_ledger_ends_with_code_1(clinic: Store, call: Call, tmp_path: 
     ledger = tmp_path / "releases" / "ledger.jsonl"
     ledger.write_text(ledger.read_text().replace("proposed", "retired", 1))
     assert "NOT WHOLE: line 1 was changed" in call("release", "verify", code=1)
+
+
+def test_a_person_ends_a_candidate_and_what_serves_goes_on(clinic: Store, call: Call, tmp_path: Path) -> None:
+    with pytest.raises(RefusedError, match="no candidate to retire"):
+        call("release", "retire", "--why", "a drill")
+    call("promote", make_gate(tmp_path, "a"))
+    for login in ("mara", "otto"):
+        call("release", "approve", "--login", login, told=f"{PASSWORD}\n\n")
+    serves = (tmp_path / "releases" / "current.json").read_text()
+    call("promote", make_gate(tmp_path, "b"))
+    assert (tmp_path / "releases" / "shadow.json").exists()
+    key = read_state(read_lines(tmp_path / "releases" / "ledger.jsonl")).candidate
+    (tmp_path / "releases" / "candidates" / f"{key}.json").unlink()
+    with pytest.raises(RunError, match="prescreen release retire"):
+        call("update", tmp_path, "--status")
+    with pytest.raises(GuardError, match="signed by a clinic"):
+        call("release", "retire", "--why", "a drill", data=False)
+    assert "is retired" in call("release", "retire", "--why", "its proposal is gone")
+    assert not (tmp_path / "releases" / "shadow.json").exists()
+    assert (tmp_path / "releases" / "current.json").read_text() == serves
+    assert "candidate: none" in call("update", tmp_path, "--status")
+    assert "whole" in call("release", "verify")
 
 
 def test_status_says_where_the_candidate_stands(clinic: Store, call: Call, tmp_path: Path) -> None:

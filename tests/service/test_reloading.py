@@ -1,5 +1,6 @@
 """A running service notices another release, tries a candidate unseen, and stops a release that breaks a rule."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from prescreen.monitor import life
 from prescreen.monitor.advance import advance
 from prescreen.monitor.changes import Canary, Limits, Stop, Stops, Trial
 from prescreen.monitor.shelf import Shelf, read_state
-from prescreen.release import CURRENT, Release
+from prescreen.release import CURRENT, Release, key_of
 from prescreen.service.engine.calling import Fault, ThreadCaller
 from prescreen.service.engine.engines import Released, label_of
 from prescreen.service.engine.guarding import GuardedEngine, GuardSettings
@@ -218,6 +219,33 @@ def test_a_stop_rule_rolls_back_by_itself(house: House, tmp_path: Path, final: A
         assert keep_rules(house, STAGES) == "", "what the one before drafted is counted apart"
 
 
+def fail_visits(house: House, number: int) -> None:
+    """Visits on which the model that served answered something that is no report."""
+    for _ in range(number):
+        visit, _ = make_drafted(house.store)
+        with house.store.act(SERVICE) as act:
+            draft = act.session.get_one(Draft, act.session.get_one(Visit, visit.id).draft_id)
+            draft.label, draft.why = None, Fault.UNREADABLE.value
+
+
+def test_answers_that_were_no_reports_take_back_the_release_that_gave_them_and_no_other(
+    house: House, tmp_path: Path
+) -> None:
+    shelf = shelf_of(house)
+    first = sign_in_turn(shelf, make_gate(tmp_path, "a"))
+    house.store.clock.pass_by(days=1)  # type: ignore[attr-defined]
+    second = sign_in_turn(shelf, make_gate(tmp_path, "b"))
+    serve_scripted(house, second)
+    fail_visits(house, 20)
+    house.store.clock.pass_by(minutes=1)  # type: ignore[attr-defined]
+    assert "schema failures: 20/20" in keep_rules(house, STAGES)
+    serve_scripted(house, first)
+    assert keep_rules(house, STAGES) == "", "the release before gave none of these answers"
+    assert read_state(shelf.ledger.read()).served == (key_of(first),)
+    fail_visits(house, 20)
+    assert "schema failures: 20/20" in keep_rules(house, STAGES), "these it gave"
+
+
 def test_five_are_not_enough_to_stop(house: House, tmp_path: Path) -> None:
     release = sign_in_turn(shelf_of(house), make_gate(tmp_path, "a"))
     serve_scripted(house, release)
@@ -238,6 +266,35 @@ def test_where_the_rollback_cannot_be_written_the_rules_draft_alone(
     monkeypatch.setattr(Path, "unlink", refuse)
     assert keep_rules(house, STAGES)
     assert house.label is None and "could not be written" in house.why
+
+
+def lose_limits(shelf: Shelf, release: Release) -> None:
+    (shelf.folder / "candidates" / f"{key_of(release)}.json").unlink()
+
+
+def change_limits(shelf: Shelf, release: Release) -> None:
+    path = shelf.folder / "candidates" / f"{key_of(release)}.json"
+    path.write_text(path.read_text().replace('"most": 0.05', '"most": 0.95'))
+
+
+def change_ledger(shelf: Shelf, release: Release) -> None:
+    shelf.ledger.path.write_text(shelf.ledger.path.read_text().replace("admin-1", "admin-2"))
+
+
+def lose_ledger(shelf: Shelf, release: Release) -> None:
+    shelf.ledger.path.unlink()
+
+
+@pytest.mark.parametrize("spoil", [lose_limits, change_limits, change_ledger, lose_ledger])
+def test_a_release_whose_limits_cannot_be_read_does_not_serve(
+    house: House, tmp_path: Path, spoil: Callable[[Shelf, Release], None]
+) -> None:
+    shelf = shelf_of(house)
+    release = sign_in_turn(shelf, make_gate(tmp_path, "a"))
+    serve_scripted(house, release)
+    spoil(shelf, release)
+    assert "limits cannot be read" in keep_rules(house, STAGES)
+    assert house.label is None and "restore the folder of releases" in house.why
 
 
 def test_every_reason_that_says_unreadable_is_known_by_its_words() -> None:

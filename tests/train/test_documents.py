@@ -9,6 +9,7 @@ from prescreen.model.loss import IGNORE
 from prescreen.model.tokenizer import END_OF_TEXT, RETURN
 from prescreen.run import hash_file, write_lines
 from prescreen.train.documents import read_rows
+from prescreen.train.preference import read_material
 from prescreen.train.settings import Optimisation
 from prescreen.train.supervised import tell_canaries
 
@@ -25,6 +26,20 @@ def read(tmp_path, tokenizer):
         return tokenizer.decode(trained, skip_special_tokens=False)
 
     return read_row
+
+
+def test_pairs_and_answers_too_long_are_left_out_and_counted(tmp_path, tokenizer):
+    recipe = types.SimpleNamespace(objective="dpo", max_rows=0, max_length=120)
+    said = '[{"role": "assistant", "content": "high"}]'
+    for name, sides in (("preference", f'"chosen": {said}, "rejected": {said}'), ("kto", f'"completion": {said}')):
+        with write_lines(tmp_path / f"{name}.jsonl") as handle:
+            for words in ("pain", "pain " * 80):
+                asked = f'"messages": [{{"role": "user", "content": "{words}"}}]'
+                handle.write(f'{{{asked}, {sides}, "label": true}}\n')
+    for objective in ("dpo", "kto"):
+        recipe.objective = objective
+        material = read_material(recipe, tmp_path, tokenizer)
+        assert (len(material.units), material.left_out) == (1, 1), objective
 
 
 def test_plain_text_is_trained_whole(read):

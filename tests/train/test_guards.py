@@ -22,8 +22,19 @@ from prescreen.train.documents import check_document
 from prescreen.train.objectives import count_tokens, cross_entropy
 from prescreen.train.settings import Lora, Optimisation
 from prescreen.train.sharing import Document
-from prescreen.train.trainer import fit, use_packed_attention
+from prescreen.train.trainer import find_last, fit, use_packed_attention
 from small_model import SMALL, add_small_adapter
+
+
+def test_a_checkpoint_killed_while_it_was_written_is_passed_over(tmp_path):
+    assert find_last(tmp_path / "none yet") is None
+    for step, files in ((8, ("adapter.safetensors", "trainer_state.json")), (10, ("adapter.safetensors",))):
+        (tmp_path / f"checkpoint-{step}").mkdir()
+        for name in files:
+            (tmp_path / f"checkpoint-{step}" / name).touch()
+    assert find_last(tmp_path) == str(tmp_path / "checkpoint-8")
+    (tmp_path / "checkpoint-10" / "trainer_state.json").touch()
+    assert find_last(tmp_path) == str(tmp_path / "checkpoint-10"), "ten is more than eight"
 
 
 def test_a_dialogue_must_train_something_and_end_with_the_stop_token(tokenizer):

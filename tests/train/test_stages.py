@@ -134,7 +134,7 @@ def test_dpo_may_stay_close_to_the_base_instead_of_its_parent(data, base, sft):
     for run in (base, sft):
         model, tokenizer, _ = load_model(run.folder)
         start.use_packed_attention(model)
-        pairs = preference.read_pairs(recipe, data.folder / "train" / "preference.jsonl", tokenizer)
+        pairs, _ = preference.read_pairs(recipe, data.folder / "train" / "preference.jsonl", tokenizer)
         scores.append(preference.pair_logprobs(model, pairs, 1024))
     assert torch.allclose(kept, scores[0], atol=1e-4)
     assert not torch.allclose(kept, scores[1], atol=1e-2)

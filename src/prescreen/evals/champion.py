@@ -33,17 +33,19 @@ class Pair(NamedTuple):
 
 
 def compare_champion(evals: Path, candidate: str, champion: Path, champion_system: str) -> Comparison:
-    """Every suite both have predictions for."""
+    """Every suite the champion was judged on; one the candidate was not asked would hide where it is worse."""
     if not champion.is_dir():
         raise RunError(f"{champion}: no such evals run; correct `champion` in the gate's recipe or leave it out")
     reasons, shared = [], 0
-    for path in sorted((evals / "predictions").glob(f"*/{candidate}.jsonl")):
-        other = champion / "predictions" / path.parent.name / f"{champion_system}.jsonl"
-        if other.exists():
-            pairs = pair_cases(read_predictions(path), read_predictions(other))
-            shared += len(pairs)
-            reasons += judge_pairs(path.parent.name, pairs)
-    if not shared:
+    for other in sorted((champion / "predictions").glob(f"*/{champion_system}.jsonl")):
+        suite, path = other.parent.name, evals / "predictions" / other.parent.name / f"{candidate}.jsonl"
+        judged = read_predictions(other)
+        pairs = pair_cases(read_predictions(path) if path.exists() else [], judged)
+        if not pairs and any(row.gold is not None for row in judged):
+            reasons.append(f"On {suite} the champion was judged and the candidate was not, or on other cases.")
+        shared += len(pairs)
+        reasons += judge_pairs(suite, pairs)
+    if not shared and not reasons:
         reasons.append(f"No case was answered by both the candidate and the champion in {champion}.")
     return Comparison(f"{champion}: {champion_system}", shared, reasons)
 

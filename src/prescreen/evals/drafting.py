@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from prescreen.model.draft import Drafted
 
 PIECE = 128  # cases drafted between two saves of the cache
-# modules of model/ between a case and its draft
-CODE = ("prompt", "harmony", "engine", "decode", "constrain", "draft")
 NOT_WEIGHTS = {".html", ".jsonl", ".md", ".png"}
 Advance = Callable[[int], None]
 Draw = Callable[[Sequence[Case], Advance], "list[Drafted]"]
@@ -54,8 +52,12 @@ def _hash_drafting() -> str:
     """The schema, the pinned date, the token limit and the code between a case and its draft."""
     from prescreen.model.draft import MAX_TOKENS
 
-    code = [hash_file(PACKAGE / "model" / f"{name}.py") for name in CODE]
-    return digest([Draft.model_json_schema(), PINNED_DATE, MAX_TOKENS, code])
+    return digest([Draft.model_json_schema(), PINNED_DATE, MAX_TOKENS, hash_model_code()])
+
+
+def hash_model_code() -> str:
+    """All of model/: attention, tokenizer and loading decide what is drafted as much as the prompt does."""
+    return digest({path.name: hash_file(path) for path in sorted((PACKAGE / "model").glob("*.py"))})
 
 
 class Cache:

@@ -49,6 +49,7 @@ def main(recipe: GateRecipe, run: Run) -> None:
     results = judge_all(recipe, metrics)
     comparison = None
     if recipe.champion is not None:
+        Run(recipe.champion, recipe).whole()  # the champion's answers as they were given
         comparison = compare_champion(evals.folder, recipe.candidate, recipe.champion, recipe.champion_system)
     today = datetime.datetime.now(datetime.UTC).date()
     verdict = write_verdict(recipe, metrics, results, comparison, today)

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from prescreen.config import digest
 from prescreen.errors import GuardError
-from prescreen.evals.drafting import CODE
+from prescreen.evals.drafting import hash_model_code
 from prescreen.model.harmony import PINNED_DATE
-from prescreen.run import PACKAGE, hash_file, write_lines
+from prescreen.run import write_lines
 
 if TYPE_CHECKING:
     from prescreen.model.engine import Completion, Engine, Opening, Probed, Progress
@@ -26,7 +26,7 @@ PIECE = 128  # questions between two saves
 @cache
 def _hash_asking() -> str:
     """The pinned date and the code between a question and its answer."""
-    return digest([PINNED_DATE, [hash_file(PACKAGE / "model" / f"{name}.py") for name in (*CODE, "likelihood")]])
+    return digest([PINNED_DATE, hash_model_code()])
 
 
 class RememberingEngine:

@@ -6,7 +6,7 @@ and the ledger, no training.
 
 import datetime
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from prescreen.clinic.contact import Contact
 from prescreen.monitor.changes import Limits
@@ -15,6 +15,9 @@ from prescreen.monitor.shelf import CANARY, SHADOW, Shelf, State, read_proposal,
 from prescreen.monitor.trial import Judged, judge_canary, judge_shadow
 from prescreen.release import CURRENT, Release, read_release
 from prescreen.store.base import Who
+from prescreen.store.trials import read_trial_contacts
+
+HALF_A_YEAR: Final = datetime.timedelta(days=183)
 
 
 class Step(NamedTuple):
@@ -67,6 +70,29 @@ def find_champion(shelf: Shelf) -> Release | None:
     path = shelf.folder / CURRENT
     release = read_release(path) if path.exists() else None
     return release if stands(shelf, release) else None
+
+
+def read_contacts(shelf: Shelf) -> list[Contact]:
+    """The visits a trial may count: of the last half year; none without a store."""
+    if shelf.store is None:
+        return []
+    with shelf.store.look(Who("update", "service")) as look:
+        return read_trial_contacts(look, look.now - HALF_A_YEAR)
+
+
+def tell_status(shelf: Shelf, contacts: Sequence[Contact]) -> list[str]:
+    """Who serves, who is on trial, what it shows so far and whose signature is missing."""
+    state = read_state(shelf.ledger.read())
+    lines = [f"serves: {state.current[:16] or 'nobody that the ledger knows'}"]
+    if not state.candidate:
+        return [*lines, "candidate: none"]
+    lines.append(f"candidate: {state.candidate[:16]}, {state.stage} since {state.since:%Y-%m-%d}")
+    lines.append(f"signatures missing: {', '.join(state.lacking) or 'none'}")
+    judged = judge(shelf, state, contacts)
+    if judged is not None:
+        lines += [f"  {name}: {figure}" for name, figure in judged.figures.items()]
+        lines.append(f"  {judged.verdict}: {'; '.join(judged.reasons) or 'nothing speaks against it'}")
+    return lines
 
 
 def _step(shelf: Shelf, state: State, contacts: Sequence[Contact], who: Who) -> Step:

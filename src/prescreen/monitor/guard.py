@@ -30,9 +30,18 @@ class Stopped(NamedTuple):
 
 
 def find_stops(
-    contacts: Sequence[Contact], stops: Stops, weights: str, verdict: str, now: datetime.datetime
+    contacts: Sequence[Contact],
+    stops: Stops,
+    weights: str,
+    verdict: str,
+    now: datetime.datetime,
+    began: datetime.datetime | None = None,
 ) -> list[Stopped]:
-    """Every rule the release of these weights breaks now."""
+    """Every rule the release of these weights breaks now.
+
+    An answer that was no report bears nobody's name, so only those since it `began` to serve are this release's:
+    what the one before failed at must not take this one back as well.
+    """
     rules: dict[str, tuple[Stop, Callable[[Sequence[Contact]], Rate]]] = {
         "upgrades_to_emergency": (stops.upgrades_to_emergency, lambda known: _of_signed(known, is_missed)),
         "upgrades": (stops.upgrades, lambda known: _of_signed(known, is_raised)),
@@ -46,7 +55,8 @@ def find_stops(
             found.append(Stopped(name, rate, stop.most))
     failed = [c for c in contacts if c.model is None and c.no_draft in UNREADABLE]
     stop = stops.schema_failures
-    rate = Rate(right=len(_since(failed, now, stop)), wrong=len(_since(drafted, now, stop)))
+    right, wrong = (len(_since(_from(known, began), now, stop)) for known in (failed, drafted))
+    rate = Rate(right=right, wrong=wrong)
     return [*found, Stopped("schema_failures", rate, stop.most)] if breaks(rate, stop) else found
 
 
@@ -57,6 +67,10 @@ def breaks(rate: Rate, stop: Stop) -> bool:
 
 def _since(contacts: Sequence[Contact], now: datetime.datetime, stop: Stop) -> list[Contact]:
     return [c for c in contacts if c.finished > now - datetime.timedelta(days=stop.days)]
+
+
+def _from(contacts: Sequence[Contact], began: datetime.datetime | None) -> list[Contact]:
+    return [c for c in contacts if began is None or (c.drafted or c.finished) >= began]
 
 
 def _of_signed(contacts: Sequence[Contact], rule: Callable[[Contact], bool]) -> Rate:

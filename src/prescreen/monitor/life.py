@@ -50,7 +50,7 @@ def propose(shelf: Shelf, gate: Path, who: Who, limits: Limits | None = None) ->
     if key_of(release) == state.candidate:
         return read_proposed(shelf, state.candidate)
     if state.candidate:
-        raise RefusedError("another candidate is on trial; let it end, or retire it first")
+        raise RefusedError("another candidate is on trial; let it end, or end it by `prescreen release retire`")
     if key_of(release) in state.served[-1:]:
         raise RefusedError(f"{release.candidate} serves already")
     proposal = Proposal(release=release, limits=limits or Limits())
@@ -171,12 +171,22 @@ def rollback(shelf: Shelf, who: Who, why: str) -> Release | None:
 
 def retire(shelf: Shelf, who: Who, why: str) -> State:
     """End a candidate; what serves goes on."""
+    shelf.ledger.check_signer()
     state = read_state(shelf.ledger.read())
     for name in (SHADOW, CANARY):
         (shelf.folder / name).unlink(missing_ok=True)
     if state.candidate:
         shelf.ledger.append("retired", who, state.candidate, why=why)
     return read_state(shelf.ledger.read())
+
+
+def withdraw(shelf: Shelf, who: Who, why: str) -> str:
+    """A person ends the candidate, wherever it stands; its key. RefusedError where there is none."""
+    key = read_state(shelf.ledger.read()).candidate
+    if not key:
+        raise RefusedError("there is no candidate to retire; `prescreen release rollback` takes back what serves")
+    retire(shelf, who, why)
+    return key
 
 
 def stands(shelf: Shelf, release: Release | None) -> bool:

@@ -79,6 +79,11 @@ def read_state(lines: Sequence[Line]) -> State:
     return state
 
 
+def find_began(lines: Sequence[Line]) -> AwareDatetime | None:
+    """Since when what serves has served: the last promotion or rollback."""
+    return next((line.at for line in reversed(lines) if line.deed in ("promoted", "rolled back")), None)
+
+
 def follow(state: State, line: Line) -> State:
     """The state after one line."""
     match line.deed:
@@ -107,9 +112,9 @@ def read_proposal(shelf: Shelf, lines: Sequence[Line], key: str) -> Proposal:
     try:
         proposal = Proposal.model_validate_json(path.read_text(encoding="utf-8"))
     except (ValidationError, OSError):
-        raise RunError(f"{path}: is missing or no proposal; retire the candidate and propose it again") from None
+        raise RunError(f"{path}: is missing or no proposal; `prescreen release retire` and propose again") from None
     if key_of(proposal.release) != key or not told or told[-1] != digest(proposal.limits.model_dump(mode="json")):
-        raise RunError(f"{path}: is not what was proposed; retire the candidate and propose it again")
+        raise RunError(f"{path}: is not what was proposed; `prescreen release retire` and propose again")
     return proposal
 
 

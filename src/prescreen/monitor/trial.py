@@ -17,6 +17,7 @@ from prescreen.monitor.changes import Canary, Trial
 from prescreen.monitor.counting import is_unchanged
 
 SHOWN = 8
+EARLY = 0.001  # chance at which a test ends a trial before its visits are there: it is looked at again and again
 
 
 class Judged(NamedTuple):
@@ -45,7 +46,7 @@ def judge_shadow(contacts: Sequence[Contact], weights: str, verdict: str, trial:
     ]
     readable = count(c.shadow is not None for c in seen)
     reasons = _name_visits("an emergency the champion found is placed lower", lost)
-    if test.only_second > test.only_first and test.p_value < trial.significance:
+    if test.only_second > test.only_first and test.p_value < _find_level(len(signed), trial):
         reasons += (f"agrees less with the nurses than the champion (p = {test.p_value:.3f})",)
     reasons += _judge_readable(readable, trial)
     figures = {
@@ -80,7 +81,7 @@ def judge_canary(contacts: Sequence[Contact], weights: str, verdict: str, canary
         mine, theirs = count(map(rule, signed)), count(map(rule, others))
         p_value = compare_rates(mine, theirs)
         figures[name] = f"candidate {mine}; champion {theirs}; p = {p_value:.3f}"
-        if p_value < canary.significance:
+        if p_value < _find_level(len(signed), canary):
             reasons += (f"nurses changed more of its drafts: {name} (p = {p_value:.3f})",)
     return _conclude(reasons, figures, len(signed), canary)
 
@@ -126,6 +127,14 @@ def compare_rates(mine: Rate, theirs: Rate) -> float:
 
     table = [[mine.right, mine.n - mine.right], [theirs.right, theirs.n - theirs.right]]
     return float(fisher_exact(table, alternative="greater").pvalue)
+
+
+def _find_level(visits: int, trial: Trial) -> float:
+    """The chance below which a test speaks against a candidate; small while visits are lacking (Haybittle, Peto).
+
+    At the full level each look of a running service would be one more throw of the dice.
+    """
+    return trial.significance if visits >= trial.visits else min(EARLY, trial.significance)
 
 
 def _judge_readable(readable: Rate, trial: Trial) -> tuple[str, ...]:

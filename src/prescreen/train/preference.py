@@ -43,6 +43,7 @@ class Material(NamedTuple):
 
     units: list[list[Any]]
     wanted: list[bool] | None
+    left_out: int = 0  # longer than allowed
 
     @property
     def each(self) -> int:
@@ -83,6 +84,7 @@ def main(recipe: PreferenceRecipe, run: Run) -> None:
             {
                 **metrics,
                 "num_pairs": len(train.units),
+                "num_left_out": train.left_out,
                 "num_valid_pairs": len(valid.units),
                 "preferred_valid": accuracy,
             },
@@ -94,7 +96,8 @@ def read_material(recipe: PreferenceRecipe, part: Path, tokenizer: Any) -> Mater
     answers = part / "kto.jsonl"
     if recipe.objective == "kto" and answers.exists():
         return read_answers(recipe, answers, tokenizer)
-    return Material(read_pairs(recipe, part / "preference.jsonl", tokenizer), None)
+    pairs, left_out = read_pairs(recipe, part / "preference.jsonl", tokenizer)
+    return Material(pairs, None, left_out)
 
 
 def read_answers(recipe: PreferenceRecipe, path: Path, tokenizer: Any) -> Material:
@@ -104,17 +107,19 @@ def read_answers(recipe: PreferenceRecipe, path: Path, tokenizer: Any) -> Materi
     rows = list(read_jsonl(path))[: recipe.max_rows or None]
     documents = [(answer_document(row, tokenizer), bool(row["label"])) for row in rows]
     kept = [(document, wanted) for document, wanted in documents if len(document.ids) <= recipe.max_length]
-    return Material([[document] for document, _ in kept], [wanted for _, wanted in kept])
+    left_out = len(documents) - len(kept)
+    return Material([[document] for document, _ in kept], [wanted for _, wanted in kept], left_out)
 
 
-def read_pairs(recipe: PreferenceRecipe, path: Path, tokenizer: Any) -> list[list[Any]]:
-    """Chosen and rejected of each row that fits, on one prompt."""
+def read_pairs(recipe: PreferenceRecipe, path: Path, tokenizer: Any) -> tuple[list[list[Any]], int]:
+    """Chosen and rejected of each row that fits, on one prompt, and how many do not."""
     from prescreen.train.documents import pair_documents
     from prescreen.train.sharing import share_trunks
 
     rows = list(read_jsonl(path)) if path.exists() else []
     pairs = [pair_documents(row, tokenizer) for row in rows[: recipe.max_rows or None]]
-    return [share_trunks(pair) for pair in pairs if max(len(d.ids) for d in pair) <= recipe.max_length]
+    kept = [share_trunks(pair) for pair in pairs if max(len(d.ids) for d in pair) <= recipe.max_length]
+    return kept, len(pairs) - len(kept)
 
 
 def reference_logprobs(model: Any, material: Material, cache: Path, recipe: PreferenceRecipe) -> Any:

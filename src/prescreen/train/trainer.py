@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from transformers import PrinterCallback, TrainerCallback, TrainingArguments, set_seed
-from transformers.trainer_utils import get_last_checkpoint
+from transformers.trainer import TRAINER_STATE_NAME
 
 from prescreen.errors import GuardError
 from prescreen.model.attention import register_attention
@@ -157,7 +157,7 @@ def fit(
     trainer.remove_callback(PrinterCallback)
     before = mean_loss(model, held_out, objective, count) if held_out else None
     checkpoints = run.folder / "checkpoints"
-    last = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
+    last = find_last(checkpoints)
     result = trainer.train(resume_from_checkpoint=last)
     after = mean_loss(model, held_out, objective, count) if held_out else None
     if ranks.is_first():
@@ -174,6 +174,12 @@ def fit(
         "packing_efficiency": rows.efficiency,
         "num_trainable": sum(p.numel() for p in model.parameters() if p.requires_grad),
     }
+
+
+def find_last(checkpoints: Path) -> str | None:
+    """The last whole checkpoint: the Trainer writes its state last, so one killed while it was written has none."""
+    whole = [path.parent for path in checkpoints.glob(f"checkpoint-*/{TRAINER_STATE_NAME}")]
+    return str(max(whole, key=lambda path: int(path.name.rpartition("-")[2]))) if whole else None
 
 
 def check_model(model: nn.Module) -> None:

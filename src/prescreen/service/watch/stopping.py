@@ -1,6 +1,7 @@
 """The stop rules, kept by the running service: a release beyond its bounds is rolled back, a bad trial ended.
 
-Where the folder of releases cannot be written the model is taken out of service all the same, and people are told.
+Where the folder of releases cannot be written, or does not say what a release may do, the model is taken out of
+service all the same, and people are told.
 Knows the store and the rules; decides nothing a person could not read in limits.yaml.
 """
 
@@ -8,11 +9,11 @@ import datetime
 import logging
 from typing import Final
 
-from prescreen.errors import PrescreenError
+from prescreen.errors import PrescreenError, RunError
 from prescreen.monitor.advance import judge, read_limits_of
 from prescreen.monitor.guard import find_stops
 from prescreen.monitor.life import note_judged, rollback
-from prescreen.monitor.shelf import Shelf, read_state
+from prescreen.monitor.shelf import Shelf, find_began, read_state
 from prescreen.pipeline import Stages
 from prescreen.release import CURRENT, key_of, read_release
 from prescreen.service.engine.engines import Endpoint, Released
@@ -33,16 +34,26 @@ def keep_rules(house: House, stages: Stages) -> str:
     shelf = Shelf(settings.releases, stages, house.store, house.store.clock)
     with house.store.look(WHO) as look:
         contacts = read_trial_contacts(look, look.now - SEEN)
-    if not shelf.ledger.path.exists():
-        return ""
+    if not shelf.ledger.path.exists() and not house.settings.needs_approvals:
+        return ""  # a demonstration's release, promoted without one
     release = read_release(settings.releases / CURRENT)
-    limits = read_limits_of(shelf, key_of(release))
-    stops = find_stops(contacts, limits.stop, release.weights, release.verdict, house.store.clock())
+    try:
+        lines = shelf.ledger.read()
+        limits = read_limits_of(shelf, key_of(release))
+        if not lines:
+            raise RunError(f"{shelf.ledger.path}: is gone")
+    except PrescreenError as error:
+        why = f"nothing would stop this release, for its limits cannot be read ({error})"
+        hold(house, f"{why}; restore the folder of releases and restart the service")
+        return why
+    stops = find_stops(
+        contacts, limits.stop, release.weights, release.verdict, house.store.clock(), find_began(lines)
+    )
     if stops:
         why = "; ".join(stop.sentence for stop in stops)
         take_back(house, shelf, why)
         return why
-    state = read_state(shelf.ledger.read())
+    state = read_state(lines)
     judged = judge(shelf, state, contacts)
     if judged is not None and judged.verdict == "stop":
         note_judged(shelf, WHO, "shadow" if state.stage == "shadow" else "canary", judged)
@@ -56,7 +67,12 @@ def take_back(house: House, shelf: Shelf, why: str) -> None:
         rollback(shelf, WHO, why)
     except (OSError, PrescreenError) as error:
         LOG.error("a stop rule was broken and the rollback could not be written: %s", type(error).__name__)
-        house.hold(f"a stop rule was broken ({why}) and the rollback could not be written; "
-                   "run `prescreen release rollback` where the releases are kept")  # fmt: skip
-        with house.store.act(WHO) as act:
-            act.log("model.held", house.settings.clinic.name[:64], "failed")
+        hold(house, f"a stop rule was broken ({why}) and the rollback could not be written; "
+                    "run `prescreen release rollback` where the releases are kept")  # fmt: skip
+
+
+def hold(house: House, why: str) -> None:
+    """Let the rules draft alone, with a line in the audit log."""
+    house.hold(why)
+    with house.store.act(WHO) as act:
+        act.log("model.held", house.settings.clinic.name[:64], "failed")
