@@ -10,6 +10,7 @@ from sqlalchemy import select
 from prescreen.clinic.acuity import Acuity
 from prescreen.errors import ConflictError, RefusedError
 from prescreen.store.base import Store
+from prescreen.store.contacts import read_contacts
 from prescreen.store.drafts import attach_draft, finish_job, take_job
 from prescreen.store.holding import assign, claim, raise_now
 from prescreen.store.outbox import mark_failed, mark_sent, send_again, take_parcel
@@ -18,6 +19,7 @@ from prescreen.store.queue import find_signed_level, read_queue
 from prescreen.store.reviewing import decide_first
 from prescreen.store.reviews import Signature, last_review, read_signed, reopen, sign, undo
 from prescreen.store.tables import Outgoing, Visit
+from prescreen.store.trials import read_trial_contacts
 from prescreen.store.visits import alert, lock_visit, read_case, read_entries, tell
 from store.desk import (
     MINUTE,
@@ -150,6 +152,37 @@ def test_a_correction_leaves_after_what_it_corrects(store: Store) -> None:
             send_again(act, again.row_id)
 
 
+def test_a_signature_that_was_corrected_twice_is_not_sent_again(store: Store) -> None:
+    """Two were given up; the third is on its way and then there: the first must not come after it."""
+    clock = store.clock
+    assert isinstance(clock, StoppedClock)
+    sign_it(store)
+    given_up = []
+    for level in (Acuity.EMERGENCY, Acuity.MEDIUM):
+        clock.pass_by(seconds=31)
+        with store.act(SERVICE) as act:
+            parcel = take_parcel(act, "w")
+            assert parcel is not None
+            mark_failed(act, parcel, "refused", lasting=True)
+            given_up.append(parcel.row_id)
+        with store.act(NURSE) as act:
+            visit = reopen(act, parcel.visit.visit_id)
+            told = Signature(visit.version, "s", signed_as(parcel.visit.final, level), "seen in person")
+            sign(act, visit.id, told, ["record"], datetime.timedelta())
+    with store.act(SERVICE) as act:
+        for row in given_up:
+            with pytest.raises(RefusedError, match="correction"):
+                send_again(act, row)
+        newest = take_parcel(act, "w")
+        assert newest is not None
+        mark_sent(act, newest, "Composition/3")
+        for row in given_up:
+            with pytest.raises(RefusedError, match="correction"):
+                send_again(act, row)
+    with store.act(SERVICE) as act:
+        assert take_parcel(act, "w") is None
+
+
 def test_a_correction_stands_also_where_the_clock_went_back(store: Store) -> None:
     first = sign_it(store)
     clock = store.clock
@@ -169,6 +202,10 @@ def test_a_correction_stands_also_where_the_clock_went_back(store: Store) -> Non
             row = look.session.get_one(Visit, first.visit_id)
             standing = last_review(look, row)
             assert standing is not None and standing.id == last.id and find_signed_level(look, row) is level
+            begun = look.now - datetime.timedelta(days=1)
+            [counted] = read_contacts(look, begun, look.now + datetime.timedelta(days=1))
+            [tried] = read_trial_contacts(look, begun)
+            assert counted.level is tried.level is level
 
 
 def test_undo_takes_it_back_before_it_leaves_and_never_after(store: Store) -> None:

@@ -35,7 +35,7 @@ _VISIT = (
 )  # fmt: skip
 _REVIEW = (
     Review.id, Review.visit_id, Review.draft_id, Review.signer, Review.at, Review.level, Review.level_before,
-    Review.blind_level, Review.reason, Review.edited, Review.seconds, Review.body,
+    Review.blind_level, Review.reason, Review.edited, Review.seconds, Review.body, Review.corrects,
 )  # fmt: skip
 _DRAFT = (Draft.id, Draft.level, Draft.label, Draft.why, Draft.report)
 Found = Any  # a row of these columns
@@ -71,8 +71,10 @@ def _read_visits(
 def _read_batch(act: Act, rows: Sequence[Found]) -> Iterator[Contact]:
     """The signatures that stand, the drafts that were shown, and when a first draft stood there."""
     visits = [row.id for row in rows]
-    standing = select(*_REVIEW).where(Review.visit_id.in_(visits), Review.state == "signed").order_by(Review.at)
-    reviews = {row.visit_id: row for row in act.session.execute(standing)}  # the last one stands
+    standing = select(*_REVIEW).where(Review.visit_id.in_(visits), Review.state == "signed")
+    signed = act.session.execute(standing).all()
+    corrected = {row.corrects for row in signed}
+    reviews = {row.visit_id: row for row in signed if row.id not in corrected}
     shown = {row.id: (reviews[row.id].draft_id if row.id in reviews else row.draft_id) for row in rows}
     wanted = [draft for draft in shown.values() if draft is not None]
     drafts = {row.id: row for row in act.session.execute(select(*_DRAFT).where(Draft.id.in_(wanted)))}

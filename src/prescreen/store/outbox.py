@@ -81,12 +81,16 @@ def mark_failed(act: Act, parcel: Parcel, error: str, *, lasting: bool) -> None:
 
 
 def send_again(act: Act, row_id: str) -> None:
-    """A person lets a dead row be tried anew; not after its correction has left, which would be overwritten."""
+    """A person lets a dead row be tried anew; not where a correction of it has left or will, which it would undo.
+
+    A correction may itself be corrected, so all that came after are asked for.
+    """
     row: Outgoing = act.lock(Outgoing, row_id)
-    later = select(Outgoing.id).join(Review, Review.id == Outgoing.review_id)
-    later = later.where(Review.corrects == row.review_id, Outgoing.channel == row.channel, Outgoing.state == "sent")
-    if act.session.scalar(later.limit(1)) is not None:
-        raise RefusedError("a correction of it is in the record already; sending it would bring back the old one")
+    corrections = select(Review.id).where(Review.corrects == row.review_id).cte(recursive=True)
+    corrections = corrections.union(select(Review.id).join(corrections, Review.corrects == corrections.c.id))
+    later = select(Outgoing.state).where(Outgoing.review_id.in_(select(corrections.c.id)))
+    if {"sent", "waiting"} & set(act.session.scalars(later.where(Outgoing.channel == row.channel))):
+        raise RefusedError("a correction of it is in the record or on its way; this would bring back the old one")
     if row.state == "dead":
         row.state, row.attempts, row.due = "waiting", 0, act.now
         act.log("record.again", row.review_id, channel=row.channel)

@@ -26,8 +26,7 @@ def read_trial_contacts(act: Act, since: datetime.datetime) -> list[Contact]:
     wanted = select(Visit.id).where(Visit.finished.is_not(None), Visit.finished >= since)
     drafts = {draft.id: draft for draft in act.session.scalars(select(Draft).where(Draft.visit_id.in_(wanted)))}
     signed: dict[str, list[Review]] = {}
-    standing = select(Review).where(Review.visit_id.in_(wanted), Review.state == "signed").order_by(Review.at)
-    for review in act.session.scalars(standing):
+    for review in act.session.scalars(select(Review).where(Review.visit_id.in_(wanted), Review.state == "signed")):
         signed.setdefault(review.visit_id, []).append(review)
     shadows: dict[str, Shadow] = {}
     for shadow in act.session.scalars(select(Shadow).where(Shadow.visit_id.in_(wanted)).order_by(Shadow.at)):
@@ -39,7 +38,9 @@ def _make_contact(
     visit: Visit, drafts: dict[str, Draft], reviews: Sequence[Review], shadow: Shadow | None
 ) -> Contact:
     """Of the draft the first signer had before them; the level is that of the last signature that stands."""
-    first, last = (reviews[0], reviews[-1]) if reviews else (None, None)
+    ids, corrected = {review.id for review in reviews}, {review.corrects for review in reviews}
+    first = next((review for review in reviews if review.corrects not in ids), None)
+    last = next((review for review in reviews if review.id not in corrected), None)  # whatever the clock told
     draft = drafts.get((first.draft_id if first else visit.draft_id) or "")
     label = None if draft is None or draft.label is None else ModelLabel.model_validate(draft.label)
     assert visit.finished is not None
