@@ -14,6 +14,7 @@ from prescreen.store.base import Store, database_file
 from prescreen.store.extract import export
 from prescreen.store.holding import claim
 from prescreen.store.outbox import mark_sent, take_parcel
+from prescreen.store.passes import give_code, open_code
 from prescreen.store.patients import read_link, write_link
 from prescreen.store.people import AuditLine
 from prescreen.store.retention import Retention, find_overdue, hold, scrub, shred
@@ -157,9 +158,12 @@ def test_a_shredded_patient_who_comes_again_is_new(store: Store) -> None:
     with store.act(PATIENT) as act:
         link = PatientLink(reference="Patient/7", family="Bell")
         visit = open_visit(act, team="clinic", language="en", channel="phone", link=link)
-        visit.state = "left"
+        code = give_code(act, visit.id, "invite", datetime.timedelta(days=3))
+        assert open_code(act, code, "invite") is not None
     with store.act(SERVICE) as act:
         shred(act, visit.patient_id, "patient asked")
+        assert act.session.get_one(Visit, visit.id).state == "left", "nothing was ever said on it"
+        assert open_code(act, code, "invite") is None
     with store.act(PATIENT) as act:
         again = open_visit(act, team="clinic", language="en", channel="phone", link=link)
     assert again.patient_id != visit.patient_id
@@ -168,7 +172,6 @@ def test_a_shredded_patient_who_comes_again_is_new(store: Store) -> None:
 def test_overdue_by_class_and_never_under_hold(store: Store) -> None:
     with store.act(PATIENT) as act:
         left = open_visit(act, team="clinic", language="en", channel="phone")
-        left.state = "left"
     unsigned, _ = make_drafted(store)
     _, signed = make_sent(store, PatientLink(family="Bell"))
     clock = store.clock

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from prescreen.clinic.acuity import Acuity
+from prescreen.clinic.signed import PatientLink
 from prescreen.errors import ConflictError, RefusedError
 from prescreen.store.base import Store
 from prescreen.store.contacts import read_contacts
@@ -15,12 +16,12 @@ from prescreen.store.drafts import attach_draft, finish_job, take_job
 from prescreen.store.holding import assign, claim, raise_now
 from prescreen.store.outbox import mark_failed, mark_sent, send_again, take_parcel
 from prescreen.store.people import AuditLine
-from prescreen.store.queue import find_signed_level, read_queue
+from prescreen.store.queue import find_newest, find_signed_level, read_queue
 from prescreen.store.reviewing import decide_first
 from prescreen.store.reviews import Signature, last_review, read_signed, reopen, sign, undo
 from prescreen.store.tables import Outgoing, Visit
 from prescreen.store.trials import read_trial_contacts
-from prescreen.store.visits import alert, lock_visit, read_case, read_entries, tell
+from prescreen.store.visits import alert, lock_visit, open_visit, read_case, read_entries, tell
 from store.desk import (
     MINUTE,
     NURSE,
@@ -121,6 +122,40 @@ def test_a_clock_a_little_behind_takes_nothing_from_others(store: Store) -> None
         assert take_job(act, "w2") is None and take_parcel(act, "w2") is None
     with store.act(OTHER) as act, pytest.raises(ConflictError):
         claim(act, visit.id)
+
+
+def test_what_nobody_has_assessed_is_drafted_with_the_high_ones(store: Store) -> None:
+    taken = []
+    for level in (Acuity.LOW, None, Acuity.EMERGENCY, Acuity.MEDIUM):
+        visit = make_waiting(store)
+        with store.act(SERVICE) as act:
+            act.session.get_one(Visit, visit.id).level = None if level is None else level.rank
+    with store.act(SERVICE) as act:
+        while work := take_job(act, "w"):
+            taken.append(act.session.get_one(Visit, work.visit_id).level)
+    assert taken == [Acuity.EMERGENCY.rank, None, Acuity.MEDIUM.rank, Acuity.LOW.rank]
+
+
+def test_the_record_is_shown_the_visit_that_waits_before_an_invitation(store: Store) -> None:
+    link = PatientLink(reference="Patient/7", family="Bell")
+    clock = store.clock
+    assert isinstance(clock, StoppedClock)
+    shown = []
+    with store.act(PATIENT) as act:
+        first = open_visit(act, team="clinic", language="en", channel="phone", link=link)
+    clock.pass_by(minutes=1)
+    with store.act(PATIENT) as act:
+        invited = open_visit(act, team="clinic", language="en", channel="phone", link=link)
+    for state, level in (("intake", None), ("intake", Acuity.EMERGENCY.rank), ("waiting", None), ("signed", 1)):
+        with store.act(SERVICE) as act:
+            row = act.session.get_one(Visit, first.id)
+            row.state, row.level = state, level
+            if level is not None:
+                row.case = b"sealed"
+            found = find_newest(act, "Patient/7")
+            assert found is not None
+            shown.append("first" if found.id == first.id else "invitation")
+    assert shown == ["invitation", "first", "first", "first"] and invited.id != first.id
 
 
 def test_a_correction_leaves_after_what_it_corrects(store: Store) -> None:

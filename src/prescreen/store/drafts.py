@@ -6,8 +6,9 @@ A draft never lowers a waiting visit, however late it comes. Knows no engine.
 import datetime
 from typing import Final, NamedTuple
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, func, select
 
+from prescreen.clinic.acuity import Acuity
 from prescreen.clinic.case import Case
 from prescreen.clinic.report import Report
 from prescreen.clinic.signed import ModelLabel
@@ -102,4 +103,7 @@ def read_draft(act: Act, visit: Visit, draft: Draft) -> Report:
 def _due(act: Act, lease: datetime.timedelta) -> Select[Job]:
     due = (Job.state == "waiting", is_due(act, Job.due, FARTHEST), is_free(act, Job, lease))
     query = select(Job).join(Visit, Visit.id == Job.visit_id).where(*due)
-    return query.order_by(Visit.level.desc(), Job.due).limit(1)
+    standing = func.coalesce(
+        Visit.level, Acuity.HIGH.rank
+    )  # as `visits.standing`; databases sort NULL as they like
+    return query.order_by(standing.desc(), Job.due).limit(1)

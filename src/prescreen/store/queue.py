@@ -75,10 +75,11 @@ def find_left(act: Act, before: datetime.datetime) -> list[Visit]:
 
 
 def find_newest(act: Act, reference: str) -> Visit | None:
-    """The newest visit of a patient by the record's reference, e.g. "Patient/123"."""
+    """A patient's visit by the record's reference, e.g. "Patient/123": the newest that is a nurse's task, else the
+    newest in which something was said, else the newest."""
     look = act.keys.look("patient", reference)
-    query = select(Visit).join(Patient).where(Patient.look == look).order_by(Visit.opened.desc()).limit(1)
-    return act.session.scalar(query)
+    telling = _is_task().desc(), Visit.case.is_not(None).desc(), Visit.opened.desc()
+    return act.session.scalar(select(Visit).join(Patient).where(Patient.look == look).order_by(*telling).limit(1))
 
 
 def find_signed_level(act: Act, visit: Visit) -> Acuity | None:

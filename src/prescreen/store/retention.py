@@ -15,6 +15,7 @@ from prescreen.store.base import Act, Store
 from prescreen.store.loop_tables import Outcome
 from prescreen.store.shelf import name_identifier, name_subject
 from prescreen.store.tables import Outgoing, Patient, Resource, ResourceKey, Review, Visit
+from prescreen.store.visits import OPEN
 
 _DAYS_A_MONTH: Final = 30.44
 REASONS: Final = ("retention ended", "patient asked", "opened by mistake", "invented patient", "other")
@@ -79,7 +80,9 @@ def shred(act: Act, patient_id: str, reason: str) -> int:
     if patient.sealed_key is None:
         raise ConflictError("this patient's key was destroyed before")
     for visit in act.session.scalars(select(Visit).where(Visit.patient_id == patient_id).with_for_update()):
-        if visit.state in ("intake", "waiting", "asked"):
+        if visit.state == "intake" and visit.case is None:
+            visit.state = "left"  # nothing was ever said, and its codes open nothing from now on
+        elif visit.state in OPEN:
             raise RefusedError("a visit of this patient is still open; close it first")
     _refuse_unsent(act, patient_id)  # the visits are locked: nobody signs meanwhile
     copies = _delete_copies(act, patient)

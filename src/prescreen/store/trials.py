@@ -1,12 +1,14 @@
-"""Contacts as a trial and the stop rules count them: levels, labels and times; nothing is unsealed.
+"""Contacts as a trial and the stop rules count them: levels, labels and times; nothing is unsealed, or read.
 
 Cheap enough for every sweep. Knows no statistics; what a person said stays sealed.
 """
 
 import datetime
 from collections.abc import Sequence
+from typing import Final
 
 from sqlalchemy import select
+from sqlalchemy.orm import defer
 
 from prescreen.clinic.absences import code_absence
 from prescreen.clinic.acuity import Acuity
@@ -18,18 +20,23 @@ from prescreen.store.loop_tables import Shadow
 from prescreen.store.tables import Draft, Review, Visit
 from prescreen.store.visits import LEVELS
 
+_SEALED_OF_VISIT: Final = (Visit.interview, Visit.case, Visit.unasked, Visit.record)
+
 
 def read_trial_contacts(act: Act, since: datetime.datetime) -> list[Contact]:
     """Visits finished since then, each with its draft, its shadow and its standing signature."""
     visits = select(Visit).where(Visit.finished.is_not(None), Visit.finished >= since).order_by(Visit.finished)
-    rows = list(act.session.scalars(visits))
+    rows = list(act.session.scalars(visits.options(*map(defer, _SEALED_OF_VISIT))))
     wanted = select(Visit.id).where(Visit.finished.is_not(None), Visit.finished >= since)
-    drafts = {draft.id: draft for draft in act.session.scalars(select(Draft).where(Draft.visit_id.in_(wanted)))}
+    drawn = select(Draft).where(Draft.visit_id.in_(wanted)).options(defer(Draft.report))
+    drafts = {draft.id: draft for draft in act.session.scalars(drawn)}
     signed: dict[str, list[Review]] = {}
-    for review in act.session.scalars(select(Review).where(Review.visit_id.in_(wanted), Review.state == "signed")):
+    standing = select(Review).where(Review.visit_id.in_(wanted), Review.state == "signed")
+    for review in act.session.scalars(standing.options(defer(Review.body))):
         signed.setdefault(review.visit_id, []).append(review)
     shadows: dict[str, Shadow] = {}
-    for shadow in act.session.scalars(select(Shadow).where(Shadow.visit_id.in_(wanted)).order_by(Shadow.at)):
+    tried = select(Shadow).where(Shadow.visit_id.in_(wanted)).order_by(Shadow.at)
+    for shadow in act.session.scalars(tried.options(defer(Shadow.report))):
         shadows[shadow.visit_id] = shadow
     return [_make_contact(visit, drafts, signed.get(visit.id, ()), shadows.get(visit.id)) for visit in rows]
 

@@ -184,11 +184,12 @@ def _keep(
 
 def _follow_up(house: House, visit_id: str, state: Interview) -> None:
     """Ask the model for one more question; whatever goes wrong, the script goes on."""
-    if house.engine is None:
+    engine, label = house.engine, house.label  # others may stand there by the next line
+    if engine is None:
         return
-    name, version = ("none", "none") if house.label is None else (house.label.name, house.label.version)
+    name, version = ("none", "none") if label is None else (label.name, label.version)
     with house.spans.span("question", model=name, version=version) as span:
-        question = house.engine.ask(talk.model_messages(state))
+        question = engine.ask(talk.model_messages(state))
         span.tell(finish="stop" if question else "error")
     offered = talk.offer_question(state, question or "")
     try:
