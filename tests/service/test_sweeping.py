@@ -7,6 +7,7 @@ from sqlalchemy import select
 
 from prescreen.clinic.acuity import Acuity
 from prescreen.clinic.floor import finalise
+from prescreen.errors import RunError
 from prescreen.service.nurse.review_pages import review_pages
 from prescreen.service.patient import entry as patient_door
 from prescreen.service.patient import pages as patient_pages
@@ -121,3 +122,20 @@ def test_a_model_that_was_away_is_tried_again(house) -> None:
     house.try_model = lambda: tried.append(1)
     sweep(house)
     assert tried == [1]
+
+
+def test_a_model_or_rules_that_fail_keep_the_log_from_no_mark(house, tmp_path: Path) -> None:
+    done = []
+
+    def fail(name: str):
+        done.append(name)
+        raise RunError(name)
+
+    house.try_model, house.keep_rules = lambda: fail("model"), lambda: fail("rules")
+    anchor = tmp_path / "anchor"
+    house.settings = house.settings.model_copy(update={"audit": Audit(anchor=anchor, every=1)})
+    with house.store.act(SERVICE) as act:
+        act.log("test")
+    with pytest.raises(RunError):
+        sweep(house)
+    assert done == ["model", "rules"] and anchor.read_text().count("\n") == 1

@@ -5,6 +5,7 @@ Nobody's answers are lost because a phone was put down. Knows no page.
 
 import datetime
 import logging
+from contextlib import ExitStack
 from typing import Final
 
 from prescreen.errors import StoreError
@@ -40,11 +41,12 @@ def sweep(house: House) -> int:
             raise
         except Exception as error:  # one visit that cannot be read must not keep the others from a nurse
             LOG.error("a visit that was left could not be taken over: %s", type(error).__name__)
-    if house.try_model is not None:
-        house.try_model()
-    if house.keep_rules is not None:
-        house.keep_rules()
-    take_checkpoint(house.store, house.settings.audit.anchor, house.settings.audit.every)
+    with ExitStack() as steps:  # the last put in is the first done; each is done whatever the others come to
+        steps.callback(take_checkpoint, house.store, house.settings.audit.anchor, house.settings.audit.every)
+        if house.keep_rules is not None:
+            steps.callback(house.keep_rules)
+        if house.try_model is not None:
+            steps.callback(house.try_model)
     return len(left)
 
 
