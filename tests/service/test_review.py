@@ -17,7 +17,7 @@ from prescreen.store.reviews import read_signed
 from prescreen.store.tables import Draft, Outgoing, Patient, Review, Visit
 from prescreen.store.visits import lock_visit
 from service.ward import LABEL, Desk, make_case, make_draft, make_reviewable, make_room, sheet
-from store.desk import SERVICE
+from store.desk import NURSE, SERVICE
 
 
 @pytest.fixture
@@ -208,6 +208,8 @@ def test_a_correction_starts_from_the_level_as_signed(room) -> None:
     assert nurse.post(f"/visits/{visit.id}/sign", **tied, **signed).status_code == 303
     house.store.clock.pass_by(seconds=31)
     assert nurse.post(f"/visits/{visit.id}/reopen").status_code == 303
+    with house.store.look(NURSE) as look:
+        assert look.session.get_one(Visit, visit.id).level == Acuity.EMERGENCY.rank, "so it stands in the queue"
     page = nurse.get(f"/visits/{visit.id}").text
     ticked = re.findall(r'name="level" value="(\w+)" required[^>]*checked', page)
     assert ticked == ["emergency"], "as signed, not as drafted"

@@ -107,6 +107,11 @@ def test_an_undone_signature_does_not_count_and_a_correction_does(store: Store) 
     sign_as(store, visit, report, Acuity.EMERGENCY)
     (contact,) = read(store)
     assert contact.level is Acuity.EMERGENCY, "the last signature stands"
+    with store.act(NURSE) as act:
+        reopen(act, visit.id)
+    sign_as(store, visit, report, Acuity.EMERGENCY)
+    (contact,) = read(store)
+    assert (contact.shown, contact.level) == (report.acuity, Acuity.EMERGENCY), "a correction met no draft"
 
 
 def test_a_level_chosen_blind_is_not_the_level_that_was_met(store: Store) -> None:

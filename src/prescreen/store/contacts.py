@@ -73,10 +73,11 @@ def _read_batch(act: Act, rows: Sequence[Found]) -> Iterator[Contact]:
     visits = [row.id for row in rows]
     standing = select(*_REVIEW).where(Review.visit_id.in_(visits), Review.state == "signed")
     signed = act.session.execute(standing).all()
-    corrected = {row.corrects for row in signed}
+    ids, corrected = {row.id for row in signed}, {row.corrects for row in signed}
     reviews = {row.visit_id: row for row in signed if row.id not in corrected}
+    firsts = {row.visit_id: row for row in signed if row.corrects not in ids}  # who met the draft's level
     shown = {row.id: (reviews[row.id].draft_id if row.id in reviews else row.draft_id) for row in rows}
-    wanted = [draft for draft in shown.values() if draft is not None]
+    wanted = {*shown.values(), *(row.draft_id for row in firsts.values())} - {None}
     drafts = {row.id: row for row in act.session.execute(select(*_DRAFT).where(Draft.id.in_(wanted)))}
     first = select(Draft.visit_id, func.min(Draft.at)).where(Draft.visit_id.in_(visits)).group_by(Draft.visit_id)
     drafted = {visit: at for visit, at in act.session.execute(first)}
@@ -85,6 +86,8 @@ def _read_batch(act: Act, rows: Sequence[Found]) -> Iterator[Contact]:
     for row in rows:
         review, draft = reviews.get(row.id), drafts.get(shown[row.id] or "")
         made = _make_contact(row, review, draft, drafted.get(row.id), _open(act, row, review, draft))
+        if review is not None and (met := firsts[row.id]) is not review:
+            made = made.model_copy(update={"shown": find_shown(row, met, drafts.get(met.draft_id))})
         known = became.get(row.id, Known(followed=False, later=None))
         made = made.model_copy(update=tried[row.id]._asdict()) if row.id in tried else made
         yield made if review is None else made.model_copy(update=known._asdict())

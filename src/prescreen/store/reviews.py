@@ -21,7 +21,7 @@ from prescreen.store.holding import LOCK, SIGNERS, check_hold
 from prescreen.store.patients import read_link
 from prescreen.store.people import User
 from prescreen.store.tables import Draft, Outgoing, Patient, Review, Visit
-from prescreen.store.visits import LEVELS, lock_visit, read_case
+from prescreen.store.visits import LEVELS, lock_visit, raise_level, read_case
 
 REASONS: Final = (
     "seen in person",
@@ -116,11 +116,13 @@ def undo(act: Act, review_id: str) -> Visit:
 
 
 def reopen(act: Act, visit_id: str) -> Visit:
-    """Open a signed visit for a correction; the first signature stays as it is."""
+    """Open a signed visit for a correction; the first signature stays as it is, and its level holds until then."""
     visit = lock_visit(act, visit_id, "signed")
     if act.session.get_one(Patient, visit.patient_id).sealed_key is None:
         raise RefusedError("this patient's key was destroyed; nothing of the visit can be read or corrected")
     visit.state = "waiting"
+    if (last := last_review(act, visit)) is not None:
+        raise_level(visit, LEVELS[last.level])
     visit.locked_by, visit.locked_until = act.who.id, act.now + LOCK
     act.log("visit.reopen", visit.id)
     return visit
