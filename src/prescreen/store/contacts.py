@@ -22,6 +22,7 @@ from prescreen.clinic.signed import ModelLabel, SignedVisit
 from prescreen.store.base import Act
 from prescreen.store.keys import unseal
 from prescreen.store.outcomes import Known, read_outcomes
+from prescreen.store.reviews import find_ends
 from prescreen.store.shadows import read_shadows
 from prescreen.store.tables import Draft, Patient, Review, Visit
 from prescreen.store.visits import LEVELS
@@ -72,10 +73,12 @@ def _read_batch(act: Act, rows: Sequence[Found]) -> Iterator[Contact]:
     """The signatures that stand, the drafts that were shown, and when a first draft stood there."""
     visits = [row.id for row in rows]
     standing = select(*_REVIEW).where(Review.visit_id.in_(visits), Review.state == "signed")
-    signed = act.session.execute(standing).all()
-    ids, corrected = {row.id for row in signed}, {row.corrects for row in signed}
-    reviews = {row.visit_id: row for row in signed if row.id not in corrected}
-    firsts = {row.visit_id: row for row in signed if row.corrects not in ids}  # who met the draft's level
+    signed: dict[str, list[Found]] = {}
+    for row in act.session.execute(standing):
+        signed.setdefault(row.visit_id, []).append(row)
+    ends = {visit: find_ends(chain) for visit, chain in signed.items()}
+    reviews = {visit: last for visit, (_, last) in ends.items()}
+    firsts = {visit: first for visit, (first, _) in ends.items()}  # who met the draft's level
     shown = {row.id: (reviews[row.id].draft_id if row.id in reviews else row.draft_id) for row in rows}
     wanted = {*shown.values(), *(row.draft_id for row in firsts.values())} - {None}
     drafts = {row.id: row for row in act.session.execute(select(*_DRAFT).where(Draft.id.in_(wanted)))}

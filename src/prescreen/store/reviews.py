@@ -7,7 +7,7 @@ it, a reason; report, audit line and outbox rows are written together or not at 
 import datetime
 import uuid
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import select
 
@@ -129,11 +129,20 @@ def reopen(act: Act, visit_id: str) -> Visit:
 
 
 def last_review(act: Act, visit: Visit) -> Review | None:
-    """The signature that stands, None before the first: the one no other corrects, whatever the clock told."""
-    query = select(Review).where(Review.visit_id == visit.id, Review.state == "signed").order_by(Review.at.desc())
+    """The signature that stands, None before the first."""
+    query = select(Review).where(Review.visit_id == visit.id, Review.state == "signed")
     signed = act.session.scalars(query).all()
-    corrected = {review.corrects for review in signed}
-    return next((review for review in signed if review.id not in corrected), None)
+    return find_ends(signed)[1] if signed else None
+
+
+def find_ends(signed: Sequence[Any]) -> tuple[Any, Any]:
+    """Of a visit's signatures, one at least (rows with `id` and `corrects`): the first, and the one that stands.
+
+    What corrects what decides, never the clock, which may have been put back in between.
+    """
+    ids, corrected = {row.id for row in signed}, {row.corrects for row in signed}
+    first = next(row for row in signed if row.corrects not in ids)
+    return first, next(row for row in signed if row.id not in corrected)
 
 
 def read_signed(act: Act, review: Review) -> SignedVisit:

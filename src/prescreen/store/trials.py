@@ -17,6 +17,7 @@ from prescreen.clinic.signed import ModelLabel
 from prescreen.store.base import Act
 from prescreen.store.contacts import find_shown
 from prescreen.store.loop_tables import Shadow
+from prescreen.store.reviews import find_ends
 from prescreen.store.tables import Draft, Review, Visit
 from prescreen.store.visits import LEVELS
 
@@ -45,9 +46,7 @@ def _make_contact(
     visit: Visit, drafts: dict[str, Draft], reviews: Sequence[Review], shadow: Shadow | None
 ) -> Contact:
     """Of the draft the first signer had before them; the level is that of the last signature that stands."""
-    ids, corrected = {review.id for review in reviews}, {review.corrects for review in reviews}
-    first = next((review for review in reviews if review.corrects not in ids), None)
-    last = next((review for review in reviews if review.id not in corrected), None)  # whatever the clock told
+    first, last = find_ends(reviews) if reviews else (None, None)
     draft = drafts.get((first.draft_id if first else visit.draft_id) or "")
     label = None if draft is None or draft.label is None else ModelLabel.model_validate(draft.label)
     assert visit.finished is not None
