@@ -144,7 +144,9 @@ def life(citadel: Citadel, words: str) -> int:
     check(staff["stranger"].post(f"/glass/{visit}", reason="I must see it " + words[:400]), "glass")
     user = {"login": words, "name": words, "role": "nurse", "teams": "clinic", "reference": words}
     check(staff["admin"].post("/admin/people/add", **user), "add")
-    check(staff["admin"].post("/admin/people/add", **{**user, "login": f"u{abs(hash(words)) % 10**9}"}), "add")
+    user["login"] = f"u{abs(hash(words)) % 10**9}"
+    check(staff["admin"].post("/admin/people/add", **user), "add")
+    check(staff["admin"].post("/admin/people/add", **{**user, "reference": "Practitioner/7"}), "add")
     review(citadel, staff["nurse"], visit, words)
     check(patient.post("/p/reply", answer=words), "reply")
     citadel.work()
