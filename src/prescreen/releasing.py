@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 release = typer.Typer(help="What may serve: show it, sign it, take it back, prove its history.")
 Releases = Annotated[Path, typer.Option("--releases", help="Where releases are kept.")]
 Clinic = Annotated[Path | None, typer.Option("--data", help="The clinic's folder: it signs each line.")]
+Why = Annotated[str, typer.Option(help="Why, in a few words; no patient's name.")]
+By = Annotated[str, typer.Option("--by", help="Who does it.")]
 RELEASES = Path("releases")
 
 
@@ -162,8 +164,8 @@ def approve(
 @release.command()
 def rollback(
     context: typer.Context,
-    why: Annotated[str, typer.Option(help="Why, in a few words; no patient's name.")] = "by hand",
-    by: Annotated[str, typer.Option("--by", help="Who does it.")] = "console",
+    why: Why = "by hand",
+    by: By = "console",
     releases: Releases = RELEASES,
     data: Clinic = None,
     database: Database = "",
@@ -183,8 +185,8 @@ def rollback(
 @release.command()
 def retire(
     context: typer.Context,
-    why: Annotated[str, typer.Option(help="Why, in a few words; no patient's name.")],
-    by: Annotated[str, typer.Option("--by", help="Who does it.")] = "console",
+    why: Why,
+    by: By = "console",
     releases: Releases = RELEASES,
     data: Clinic = None,
     database: Database = "",
