@@ -11,6 +11,7 @@ from prescreen.service.door.identity import Doors
 from prescreen.service.door.identity_settings import IdentitySettings
 from prescreen.service.house import House
 from prescreen.service.settings import Settings
+from prescreen.store.accounts import add_user
 from prescreen.store.base import Who
 from prescreen.store.people import User
 from prescreen.store.sessions import STAFF, begin
@@ -27,6 +28,14 @@ def make_settings(**changes: object) -> Settings:
 
 def make_house(folder: Path, **changes: object) -> House:
     return House(make_settings(**changes), make_store(folder), why="no model in this test")
+
+
+def add_staff(house: House, *people: Who) -> None:
+    """Accounts of these people, with their own ids and ready to sign in."""
+    with house.store.act(Who("front", "service")) as act:
+        for who in people:
+            made = add_user(act, who.id, name=who.id, role=who.role, teams=["clinic"])
+            made.user.id, made.user.must_change = who.id, False
 
 
 def make_client(house: House, *routers: APIRouter, **doors: object) -> TestClient:

@@ -9,10 +9,9 @@ from sqlalchemy import select
 
 from prescreen.monitor.accepted import latest, read_accepted
 from prescreen.service.office import changes_page, sheet_page
-from prescreen.store.accounts import add_user
 from prescreen.store.base import Who
 from prescreen.store.people import AuditLine
-from service.front import make_client, make_house, sign_in
+from service.front import add_staff, make_client, make_house, sign_in
 from store.desk import NURSE, PHYSICIAN, SERVICE
 
 ADMIN = Who("admin-1", "admin")
@@ -22,9 +21,7 @@ FORM = {"signal": "complaint_mix", "week": "2026-W47", "why": "Flu season <b>has
 @pytest.fixture
 def house(tmp_path: Path):
     house = make_house(tmp_path)
-    with house.store.act(SERVICE) as act:
-        made = add_user(act, ADMIN.id, name=ADMIN.id, role="admin", teams=["clinic"])
-        made.user.id, made.user.must_change = ADMIN.id, False
+    add_staff(house, ADMIN)
     yield house
     house.store.close()
 

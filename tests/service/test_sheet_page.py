@@ -10,10 +10,9 @@ from sqlalchemy import select
 
 from prescreen.clinic.acuity import Acuity
 from prescreen.service.office import sheet_page
-from prescreen.store.accounts import add_user
 from prescreen.store.base import Who
 from prescreen.store.people import AuditLine
-from service.front import make_client, make_house, sign_in
+from service.front import add_staff, make_client, make_house, sign_in
 from store.desk import NURSE, PHYSICIAN, SERVICE
 from store.test_visits import sign_it
 
@@ -23,9 +22,7 @@ ADMIN = Who("admin-1", "admin")
 @pytest.fixture
 def house(tmp_path: Path):
     house = make_house(tmp_path)
-    with house.store.act(SERVICE) as act:
-        made = add_user(act, ADMIN.id, name=ADMIN.id, role="admin", teams=["clinic"])
-        made.user.id, made.user.must_change = ADMIN.id, False
+    add_staff(house, ADMIN)
     yield house
     house.store.close()
 

@@ -9,14 +9,14 @@ from sqlalchemy import select
 from prescreen.service.door import glass_pages
 from prescreen.service.nurse.review_pages import review_pages
 from prescreen.service.office import admin_pages, audit_pages
-from prescreen.store.accounts import add_user, find_user
+from prescreen.store.accounts import find_user
 from prescreen.store.base import Who
 from prescreen.store.glass import find_unseen
 from prescreen.store.outbox import mark_failed, take_parcel
 from prescreen.store.people import AuditLine
 from prescreen.store.tables import Outgoing
 from prescreen.store.visits import lock_visit
-from service.front import make_client, make_house, sign_in
+from service.front import add_staff, make_client, make_house, sign_in
 from store.desk import NURSE, PATIENT, SERVICE, StoppedClock, make_drafted
 from store.test_visits import sign_it
 
@@ -26,10 +26,7 @@ ADMIN, AUDITOR = Who("admin-1", "admin"), Who("auditor-1", "auditor")
 @pytest.fixture
 def house(tmp_path: Path):
     house = make_house(tmp_path)
-    with house.store.act(SERVICE) as act:
-        for who in (ADMIN, AUDITOR):
-            made = add_user(act, who.id, name=who.id, role=who.role, teams=["clinic"])
-            made.user.id, made.user.must_change = who.id, False
+    add_staff(house, ADMIN, AUDITOR)
     yield house
     house.store.close()
 
