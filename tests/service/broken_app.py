@@ -22,7 +22,7 @@ from prescreen.service.engine.faults import FaultyEngine, Script
 from prescreen.service.engine.guarding import GuardSettings
 from prescreen.service.engine.host import Host
 from prescreen.service.house import House
-from prescreen.service.opening import open_app
+from prescreen.service.opening import open_app, warm
 from prescreen.service.record.ways import open_way
 from prescreen.service.settings import Settings
 from prescreen.store.migrate import open_store
@@ -70,7 +70,9 @@ def open_broken(order: Order) -> House:
     desk = FhirDesk(SqlShelf(store, Stored, Found, ShelfConflict), clock=store.clock)
     channels = {way.name: open_way(way, desk) for way in settings.record}
     engine = guard(Opened(_open_caller(order), LABEL, ""), order.guard)
-    return House(settings, store, channels, engine, LABEL, desk=desk)
+    house = House(settings, store, channels, engine, LABEL, desk=desk)
+    warm(house)
+    return house
 
 
 def _open_caller(order: Order) -> Caller:
