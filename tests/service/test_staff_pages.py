@@ -90,6 +90,16 @@ def test_the_auditor_reads_the_log_of_one_visit_and_opens_no_chart(client, house
         assert len(list(act.session.scalars(told))) == 3
 
 
+def test_who_tries_too_often_at_the_glass_is_told_to_wait(client, house) -> None:
+    visit, _ = make_drafted(house.store)
+    csrf = sign_in(client, house, NURSE)
+    house.store.clock.pass_by(minutes=10)
+    form = {"csrf": csrf, "reason": "Patient collapsed in the hall", "password": "a guess", "code": "1"}
+    pages = [client.post(f"/glass/{visit.id}", data=form).text for _ in range(7)]
+    assert "Password or code is not right" in pages[0] and "Too many tries" not in pages[0]
+    assert "Too many tries. Wait 1 s" in pages[-1] and "not right" not in pages[-1]
+
+
 def test_glass_is_broken_with_a_reason_and_looked_at(client, house) -> None:
     visit, _ = make_drafted(house.store)
     with house.store.act(PATIENT) as act:

@@ -6,8 +6,10 @@ import pytest
 from sqlalchemy import select
 
 from prescreen.clinic.acuity import Acuity
+from prescreen.clinic.case import Case
 from prescreen.clinic.floor import finalise
 from prescreen.errors import RunError
+from prescreen.service.engine.guarding import Drafted
 from prescreen.service.nurse.review_pages import review_pages
 from prescreen.service.patient import entry as patient_door
 from prescreen.service.patient import pages as patient_pages
@@ -16,11 +18,11 @@ from prescreen.service.sweeping import sweep
 from prescreen.service.worker import Worker
 from prescreen.store.drafts import attach_draft
 from prescreen.store.queue import read_queue
-from prescreen.store.tables import Visit
-from prescreen.store.visits import lock_visit, read_case, read_unasked
+from prescreen.store.tables import Draft, Visit
+from prescreen.store.visits import lock_visit, read_case, read_unasked, request_draft
 from service.front import hidden, make_client, make_house
 from service.test_patient_pages import answer_on, begin, only_visit
-from service.ward import LABEL, Desk, make_draft
+from service.ward import LABEL, Desk, make_draft, make_reviewable
 from store.desk import NURSE, SERVICE, StoppedClock
 
 
@@ -49,6 +51,21 @@ def test_an_interview_left_half_way_becomes_a_nurses_task(house) -> None:
         assert [line.id for line in read_queue(act, ["clinic"])] == [visit.id]
         assert read_unasked(act, visit)[0] == "The patient left before the end."
     assert sweep(house) == 0
+
+
+def test_a_clock_that_was_ahead_while_somebody_spoke_hides_no_visit_that_was_left(house) -> None:
+    clock = house.store.clock
+    assert isinstance(clock, StoppedClock)
+    clock.pass_by(days=400)
+    with make_client(house, patient_door.make_router(), patient_pages.make_router()) as phone:
+        begin(phone)
+        page = phone.get("/p/step").text
+        while hidden(page, "step") != "screen":
+            page = answer_on(phone, page)
+    clock.pass_by(minutes=-40)
+    assert sweep(house) == 0, "a clock that is set by a little is no reason to take the phone out of a hand"
+    clock.pass_by(days=-400)
+    assert sweep(house) == 1 and only_visit(house).state == "waiting"
 
 
 @pytest.mark.parametrize("interview", ['{"version": "0"}', "not sealed"])
@@ -115,6 +132,29 @@ def test_by_rules_alone_a_draft_is_there_at_once(house) -> None:
             page = answer_on(phone, page)
     assert Worker(house).draft_once()
     assert only_visit(house).draft_id is not None
+
+
+@pytest.mark.parametrize(("minutes", "asked"), [(1, True), (3, False)])
+def test_a_draft_that_is_late_already_waits_for_no_model(house, monkeypatch, minutes: int, asked: bool) -> None:
+    calls = []
+
+    class Engine:
+        def draft(self, case: Case) -> Drafted:
+            calls.append(case)
+            return Drafted(finalise(case, None, "the model said nothing"), None, "", "stop", 0.0)
+
+    monkeypatch.setattr(house, "serving", lambda: (Engine(), LABEL))
+    house.why = ""
+    visit = make_reviewable(house.store, attach=False)
+    with house.store.act(SERVICE) as act:
+        request_draft(act, lock_visit(act, visit.id), house.draft_by)
+    house.store.clock.pass_by(minutes=minutes)
+    while Worker(house).draft_once():
+        pass
+    with house.store.look(NURSE) as act:
+        draft = act.session.scalars(select(Draft).where(Draft.visit_id == visit.id)).one()
+    assert bool(calls) is asked and draft.label is None
+    assert ("not free in time" in draft.why) is not asked
 
 
 def test_a_model_that_was_away_is_tried_again(house) -> None:

@@ -12,11 +12,11 @@ from prescreen.clinic.report import Report
 from prescreen.clinic.signed import ModelLabel
 from prescreen.store.base import Store
 from prescreen.store.drafts import attach_draft
-from prescreen.store.glimpse import _TURNS, SHOWN, Glimpse, cut_words, glimpse
+from prescreen.store.glimpse import _TURNS, SHOWN, Glimpse, cut_words, glimpse, rule_names
 from prescreen.store.queue import read_queue
 from prescreen.store.retention import shred
 from prescreen.store.tables import Patient, Visit
-from prescreen.store.visits import lock_visit
+from prescreen.store.visits import alert, lock_visit
 from store.desk import NURSE, SERVICE, make_case, make_drafted, make_store, make_waiting
 from store.test_visits import sign_it
 
@@ -60,6 +60,17 @@ def test_the_rule_where_one_fired(store: Store) -> None:
     visit, report = make_drafted(store, "crushing chest pain and I am sweating")
     seen = look_at(store, visit.id)
     assert report.rules and seen.rule and seen.words == ""
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_the_rule_of_the_heaviest_alert_whichever_came_last(store: Store, order: tuple[int, int]) -> None:
+    names = rule_names()
+    told = [(rule, names[rule], level) for rule, level in zip(names, (Acuity.EMERGENCY, Acuity.HIGH), strict=False)]
+    visit = make_waiting(store, "I have a cough")
+    for place in order:
+        with store.act(SERVICE) as act:
+            alert(act, lock_visit(act, visit.id), [told[place][0]], told[place][2])
+    assert look_at(store, visit.id).rule == told[0][1]
 
 
 def test_nothing_is_told_of_who_was_shredded(store: Store) -> None:

@@ -286,6 +286,16 @@ def test_an_export_beyond_its_limits_leaves_nothing(base, data, tmp_path, values
     assert not (tmp_path / "out" / "model").exists() and not (tmp_path / "out" / "manifest.json").exists()
 
 
+def test_an_export_of_which_no_row_tells_whether_levels_stay_leaves_nothing_unless_that_is_meant(tmp_path):
+    drift = {"kl_per_token": 0.0, "level_agreement": None, "num_levels": 0}
+    recipe = export.ExportRecipe(stage="export", inputs={"data": "01-data", "parent": "sft"}, rounding="nearest")
+    (tmp_path / "model").mkdir()
+    export.check_drift(recipe.model_copy(update={"min_level_agreement": 0.0}), drift, tmp_path / "model")
+    with pytest.raises(GuardError, match=r"no held-out row states one.*min_level_agreement: 0"):
+        export.check_drift(recipe, drift, tmp_path / "model")
+    assert not (tmp_path / "model").exists()
+
+
 def test_dense_storage_keeps_the_adapter_exactly(base, data, tmp_path):
     run = carry_out(tuned(base, tmp_path / "sft", add_small_adapter), data, storage="dense")
     assert run.metrics["drift"]["kl_per_token"] < 1e-6 and run.metrics["drift"]["level_agreement"] == 1

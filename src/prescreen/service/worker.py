@@ -131,6 +131,9 @@ class Worker:
 
         A visit drawn for the canary is drafted by the candidate; where it fails, the champion drafts as always.
         """
+        if self.house.store.clock() >= work.deadline:  # the nurse was promised something by now
+            why = self.house.why or "drafted by rules only: the model was not free in time"
+            return finalise(work.case, None, why), None, None
         failed = None
         tried = self.house.tried
         if tried is not None and is_drawn(self.house.store.keys, work.visit_id, tried):

@@ -115,13 +115,12 @@ def _load_patients(act: Act, visits: Iterable[Visit]) -> dict[str, Patient]:
 def _read_marks(
     act: Act, visits: dict[str, Visit], patients: dict[str, Patient]
 ) -> tuple[dict[str, str], set[str]]:
-    """The heaviest rule of each visit's last alert, and the visits the person has decided on already."""
+    """The rule of each visit's heaviest alert, the later of two alike; the visits the person has decided on."""
     names = rule_names()
     alerts: dict[str, str] = {}
     chosen: set[str] = set()
-    query = (
-        select(Entry).where(Entry.visit_id.in_(visits), Entry.kind.in_(("alert", "blind"))).order_by(Entry.number)
-    )
+    heaviest: dict[str, int] = {}
+    query = select(Entry).where(Entry.visit_id.in_(visits), Entry.kind.in_(("alert", "blind")))
     for entry in act.session.scalars(query.order_by(Entry.number)):
         visit = visits[entry.visit_id]
         if entry.kind == "blind":
@@ -129,6 +128,10 @@ def _read_marks(
                 chosen.add(visit.id)
         elif patients[visit.patient_id].sealed_key is not None:
             told = json.loads(act.unseal(visit.patient_id, f"entries|body|{entry.id}", entry.body))
+            rank = Acuity(told["level"]).rank
+            if rank < heaviest.setdefault(visit.id, rank):
+                continue
+            heaviest[visit.id] = rank
             alerts[visit.id] = next((names[rule] for rule in told["rules"] if rule in names), "a red flag was said")
     return alerts, chosen
 

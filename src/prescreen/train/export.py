@@ -100,15 +100,18 @@ def write_packed(recipe: ExportRecipe, run: Run, live: Any, tokenizer: Any, fold
 def check_drift(recipe: ExportRecipe, drift: dict[str, Any], folder: Path) -> None:
     """GuardError, and no model folder, when the export has moved too far."""
     kl, level = drift["kl_per_token"], drift["level_agreement"]
+    mend = "use rounding: compensated or storage: dense" if recipe.rounding == "nearest" else "use storage: dense"
     if not kl <= recipe.max_kl_per_token:
         problem = f"KL {kl:.4f} a token, allowed {recipe.max_kl_per_token:g}"
+    elif level is None and recipe.min_level_agreement > 0:
+        problem = "whether levels stay is not known: no held-out row states one"
+        mend = "hold rows back that do, or set min_level_agreement: 0"
     elif level is not None and level < recipe.min_level_agreement:
         asked = f"{drift['num_levels']} answers, asked {recipe.min_level_agreement:.1%}"
         problem = f"the level is the same in {level:.1%} of {asked}"
     else:
         return
     shutil.rmtree(folder)
-    mend = "use rounding: compensated or storage: dense" if recipe.rounding == "nearest" else "use storage: dense"
     raise GuardError(f"the export drifts too far from the model it was made of ({problem}); {mend}")
 
 

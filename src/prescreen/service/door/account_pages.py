@@ -8,13 +8,13 @@ from starlette.responses import RedirectResponse, Response
 from prescreen.errors import RefusedError
 from prescreen.service.door import cookies
 from prescreen.service.door.identity import Caller, CurrentUser, doors_of, store_of
+from prescreen.service.door.refusal import tell_refusal
 from prescreen.store import sign_in as door
 from prescreen.store.accounts import check_own
 from prescreen.store.glass import is_fresh
 from prescreen.store.passwords import draw_secret, secret_address
 
 _SETUP_S = 900
-_WRONG = "Password or code is not right. Try again."
 
 
 def make_router() -> APIRouter:
@@ -48,7 +48,7 @@ def change_password(
         return _page(request, caller, fault=fault)
     answer = door.prove(store, caller.user, caller.session.id, password, code)
     if answer.begun is None:
-        return _page(request, caller, fault=_slow(answer) or _WRONG)
+        return _page(request, caller, fault=tell_refusal(answer))
     door.change_password(store, caller.user, answer.begun.session.id, new)
     return _done(request, answer.begun.token, "password")
 
@@ -71,7 +71,7 @@ def set_totp(
     if user.totp is not None or not is_fresh(session.proved, now):
         answer = door.prove(store, user, session.id, password, old_code)
         if answer.begun is None:
-            return _page(request, caller, fault=_slow(answer) or _WRONG, secret=value["secret"])
+            return _page(request, caller, fault=tell_refusal(answer), secret=value["secret"])
         session, token = answer.begun.session, answer.begun.token
     if not door.enrol_totp(store, user, session.id, value["secret"], code):
         fresh = Caller(caller.who, session.csrf, session, user, None, caller.unfinished)
@@ -92,11 +92,6 @@ def _fault_of(caller: Caller, password: str, new: str, again: str) -> str:
         told = str(error)
         return told[0].upper() + told[1:] + "."
     return ""
-
-
-def _slow(answer: door.Answer) -> str:
-    seconds = int(answer.wait.total_seconds() + 0.999)
-    return f"Too many tries. Wait {seconds} s, then try again." if seconds else ""
 
 
 def _done(request: Request, token: str, what: str) -> Response:

@@ -9,11 +9,10 @@ from starlette.responses import Response
 from prescreen.errors import PrescreenError
 from prescreen.service.door import cookies
 from prescreen.service.door.identity import CurrentUser, doors_of, store_of
+from prescreen.service.door.refusal import tell_refusal
 from prescreen.service.house import house_of
 from prescreen.store.glass import REASON_LEAST, break_glass, is_fresh
 from prescreen.store.sign_in import prove
-
-_WRONG = "Password or code is not right. Try again."
 
 
 def make_router() -> APIRouter:
@@ -42,7 +41,7 @@ def take(
     if not is_fresh(proved, store.clock()):
         answer = prove(store, caller.user, caller.session.id, password, code)
         if answer.begun is None:
-            return _page(request, caller, visit_id, _WRONG, reason)
+            return _page(request, caller, visit_id, tell_refusal(answer), reason)
         token, proved = answer.begun.token, answer.begun.session.proved
     try:
         with store.act(caller.who) as act:

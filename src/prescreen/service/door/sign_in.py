@@ -21,6 +21,7 @@ from prescreen.service.door.identity import (
     store_of,
 )
 from prescreen.service.door.oidc import LASTS_S, OidcClient, Pending, read_pending
+from prescreen.service.door.refusal import count_wait, tell_refusal
 from prescreen.service.door.roles import HOME
 from prescreen.store import sign_in as door
 from prescreen.store.claimed import Claimed, meet_claimed
@@ -175,14 +176,11 @@ def _turned_back(request: Request, why: str) -> Response:
 
 
 def _refused(request: Request, csrf: cookies.FormToken, answer: door.Answer, where: str) -> Response:
-    if answer.wait:
-        seconds = max(1, int(answer.wait.total_seconds() + 0.999))
-        response = _page(request, csrf, next=where, fault=f"Too many tries. Wait {seconds} s, then try again.")
-        response.status_code = 429
+    told, seconds = tell_refusal(answer, "Login, password or code is not right. Try again."), count_wait(answer)
+    response = _page(request, csrf, next=where, fault=told)
+    response.status_code = 429 if seconds else 401
+    if seconds:
         response.headers["Retry-After"] = str(seconds)
-        return response
-    response = _page(request, csrf, next=where, fault="Login, password or code is not right. Try again.")
-    response.status_code = 401
     return response
 
 
