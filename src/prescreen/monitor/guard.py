@@ -1,6 +1,7 @@
 """The stop rules the running service keeps by itself: which rate of the release's visits is beyond its bound.
 
 A rule stops where the exact one-sided 95 % bound of the rate lies above what limits.yaml allows, of enough visits.
+It is asked again and again; `benchmarks/stopping.py` says how often that stops a release within its limits.
 Knows contacts and limits, no clock and no engine.
 """
 
