@@ -107,7 +107,7 @@ class Patient:
         if not self.told.named:
             return self._give_name()
         shown = hidden(page, "step") if 'name="step"' in page else ""
-        if self.pending and self.pending[0] != shown:  # the next page is shown: the last answer was kept
+        if self.pending and shown and self.pending[0] != shown:  # the next page is shown: the last answer was kept
             self.told.answers[self.pending[0]] = self.pending[1]
         self.pending = None
         if not shown:

@@ -96,6 +96,11 @@ def opt_out(state: Interview) -> Interview:
     return state if state.ended else state.change(opted_out=True, at=None)
 
 
+def end(state: Interview) -> Interview:
+    """The state as it is shown where somebody else has ended the questions: nothing more is asked."""
+    return state if state.ended else state.change(reviewed=True, at=None)
+
+
 def wants_model(state: Interview) -> bool:
     """Whether a question of the model would be asked now."""
     return follow_up.wants_model(state)

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 from prescreen.clinic.acuity import Acuity
 from prescreen.errors import InputError
 from prescreen.intake import interview as talk
+from prescreen.intake.state import Interview
 
 UNREADABLE: Final = "What was asked so far: the saved questions cannot be read by this version; ask anew."
 
@@ -17,6 +18,11 @@ class Left(NamedTuple):
 
     floor: Acuity | None
     unasked: tuple[str, ...]
+
+
+def find_floor(state: Interview) -> Acuity | None:
+    """The level an interview holds its visit to; None where nothing raises it."""
+    return talk.floor(state) if state.opted_out or state.unread_text or state.alerts else None
 
 
 def read_left(told: str | None, *, alone: bool) -> Left:

@@ -19,6 +19,7 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import delete, select
 
 from prescreen.store.base import Act
+from prescreen.store.leases import SLACK
 from prescreen.store.people import Attempt
 
 
@@ -97,6 +98,10 @@ def _look(act: Act, limit: Limit, text: str) -> str:
 
 
 def _remembered(limit: Limit, row: Attempt, now: datetime.datetime) -> int:
+    """How many tries still count. Those of a clock that was ahead are none, or it would hold everybody behind an
+    address until its day has come."""
+    if row.since > now + SLACK:
+        return 0
     quiet = max(now - row.since, datetime.timedelta())
     return max(0, row.count - quiet // limit.forget)
 
@@ -107,7 +112,7 @@ def _longest_wait(act: Act, rows: Sequence[tuple[Limit, Attempt]]) -> datetime.t
 
 
 def _left(limit: Limit, row: Attempt, now: datetime.datetime) -> datetime.timedelta:
-    """How long the next try has to wait. A clock that jumped back makes nobody wait longer than the longest."""
+    """How long the next try has to wait."""
     count = _remembered(limit, row, now)
     if count < limit.free:
         return datetime.timedelta()

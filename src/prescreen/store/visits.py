@@ -63,7 +63,7 @@ def tell(
     visit = lock_visit(act, visit_id, "intake", "asked")
     if before is not None and read_interview(act, visit) != before:
         raise ConflictError("this was answered already; here is where you are now")
-    visit.interview = act.seal(visit.patient_id, f"visits|interview|{visit.id}", interview)
+    keep_interview(act, visit, interview)
     if case is not None:
         keep_case(act, visit, case)
         add_entry(act, visit, "answer", said)
@@ -99,7 +99,7 @@ def finish(
     visit.state, visit.finished = state, visit.finished or act.now
     if floor is not None:
         raise_level(visit, floor)
-    visit.unasked = act.seal(visit.patient_id, f"visits|unasked|{visit.id}", json.dumps(list(unasked)))
+    keep_unasked(act, visit, unasked)
     drawn = int.from_bytes(hashlib.sha256(act.keys.look("blind", visit.id)).digest()[:4]) / 2**32
     visit.blind = drawn < blind_share
     request_draft(act, visit, draft_by)
@@ -181,6 +181,16 @@ def read_case(act: Act, visit: Visit) -> Case:
     if visit.case is None:
         raise ConflictError("the patient has not said anything yet")
     return Case.model_validate_json(act.unseal(visit.patient_id, f"visits|case|{visit.id}", visit.case))
+
+
+def keep_unasked(act: Act, visit: Visit, unasked: Sequence[str]) -> None:
+    """What a nurse must know was not asked or not answered."""
+    visit.unasked = act.seal(visit.patient_id, f"visits|unasked|{visit.id}", json.dumps(list(unasked)))
+
+
+def keep_interview(act: Act, visit: Visit, interview: str) -> None:
+    """The interview's state, which only the interview reads."""
+    visit.interview = act.seal(visit.patient_id, f"visits|interview|{visit.id}", interview)
 
 
 def read_interview(act: Act, visit: Visit) -> str | None:

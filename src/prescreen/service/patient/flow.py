@@ -17,12 +17,15 @@ from prescreen.intake import interview as talk
 from prescreen.intake.reading import Raw
 from prescreen.intake.state import Alert, Interview, Problem, Settings, Step
 from prescreen.service.house import House
+from prescreen.service.leaving import find_floor
+from prescreen.service.patient.late import keep_late
 from prescreen.store.base import Act, Who
 from prescreen.store.passes import give_code, try_code, use_code
 from prescreen.store.patients import read_link, write_link
 from prescreen.store.sessions import Begun, Limits, begin
 from prescreen.store.tables import Patient, Visit
 from prescreen.store.visits import (
+    OPEN,
     alert,
     answer_nurse,
     finish,
@@ -93,7 +96,7 @@ def find_place(house: House, visit_id: str) -> Place:
         return Place(
             visit.language,
             visit.state,
-            talk.next_step(state),
+            talk.next_step(state if visit.state == "intake" else talk.end(state)),
             _mark(told),
             read_link(act, visit),
             asked[0][1] if asked else "",
@@ -110,15 +113,21 @@ def give_name(house: House, visit_id: str, link: PatientLink) -> None:
 
 
 def take_answer(house: House, visit_id: str, mark: str, step: str, values: Raw) -> tuple[Problem, ...]:
-    """Keep an answer; what was not taken is returned in words for the patient."""
+    """Keep an answer; what was not taken is returned in words for the patient.
+
+    Where the questions were ended by somebody else meanwhile, it reaches the nurse all the same.
+    """
     patient = Who(visit_id, "patient")
     with house.store.look(patient) as look:  # rules and words are read while nobody waits for the database
-        before = _read(look, look.session.get_one(Visit, visit_id), mark)
-    answered = talk.answer(Interview.model_validate_json(before), values, step)
+        before = _read(look, look.session.get_one(Visit, visit_id), mark, *OPEN)
+    asked = Interview.model_validate_json(before)
+    answered = talk.answer(asked, values, step)
     said = json.dumps({"step": step, "values": dict(values)}, ensure_ascii=False)
     case = talk.to_case(answered.state)
     with house.store.act(patient) as act:
-        _open(act, visit_id, mark)
+        if _open(act, visit_id, mark, *OPEN).state != "intake":
+            keep_late(act, house, visit_id, before, asked, answered, said)
+            return ()
         _keep(act, house, visit_id, before, answered.state, said, answered.alerts, case)
     if talk.wants_model(answered.state):
         _follow_up(house, visit_id, answered.state)
@@ -128,7 +137,7 @@ def take_answer(house: House, visit_id: str, mark: str, step: str, values: Raw) 
 def move(house: House, visit_id: str, mark: str, way: str, step: str = "") -> None:
     """Back one page, back to one answer, or out: to a person instead of a program."""
     with house.store.act(Who(visit_id, "patient")) as act:
-        before = _open(act, visit_id, mark)
+        before = _read(act, _open(act, visit_id, mark), mark)
         state = Interview.model_validate_json(before)
         if way == "out":
             out = talk.opt_out(state)
@@ -175,7 +184,7 @@ def _keep(
         finish(
             act,
             visit_id,
-            floor=talk.floor(state) if state.opted_out or state.unread_text or state.alerts else None,
+            floor=find_floor(state),
             unasked=talk.unasked(state),
             draft_by=house.draft_by,
             blind_share=0.0 if state.urgent else review.blind_share,
@@ -199,14 +208,17 @@ def _follow_up(house: House, visit_id: str, state: Interview) -> None:
         return  # the patient went on meanwhile
 
 
-def _open(act: Act, visit_id: str, mark: str) -> str:
-    """The interview's state, nobody else's to change until this act ends."""
-    return _read(act, act.session.get_one(Visit, visit_id, with_for_update=True, populate_existing=True), mark)
+def _open(act: Act, visit_id: str, mark: str, *states: str) -> Visit:
+    """The visit whose interview stands at this mark, nobody else's to change until this act ends."""
+    visit = act.session.get_one(Visit, visit_id, with_for_update=True, populate_existing=True)
+    _read(act, visit, mark, *states)
+    return visit
 
 
-def _read(act: Act, visit: Visit, mark: str) -> str:
+def _read(act: Act, visit: Visit, mark: str, *states: str) -> str:
+    """The interview's state; ConflictError where it or the visit's is another."""
     told = read_interview(act, visit)
-    if told is None or _mark(told) != mark or visit.state != "intake":
+    if told is None or _mark(told) != mark or visit.state not in (states or ("intake",)):
         raise ConflictError("this was answered already; here is where you are now")
     return told
 

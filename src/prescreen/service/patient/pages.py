@@ -140,8 +140,11 @@ def _take(request: Request, caller: CurrentPatient, form: dict[str, Any]) -> Res
     values = {name: told for name, told in form.items() if name not in ("mark", "step", cookies.FIELD)}
     try:
         problems = patient_flow.take_answer(house_of(request), visit_of(caller), mark, step, values)
-    except ConflictError:  # a double tap or the back button: show where they are
-        return RedirectResponse("/p/step", 303)
+    except ConflictError:
+        place = place_of(request, caller)
+        if place.state != "intake" and place.mark == mark:  # the page was current, and it is too late to keep it
+            return _wait(request, caller, place, 409, say(place.language, "done.late"))
+        return RedirectResponse("/p/step", 303)  # a double tap or the back button: show where they are
     if problems:
         return _step(request, caller, place_of(request, caller), problems, values)
     return RedirectResponse("/p/step", 303)
