@@ -57,6 +57,12 @@ def test_an_adapter_reads_back_and_merges_equal(data, base, sft):
         assert (plain(ids).logits - merged(ids).logits).abs().max() > 1e-3, "the adapter must change something"
 
 
+def export_of(parent: str) -> export.ExportRecipe:
+    """An export whose rows state no level."""
+    inputs = {"data": "01-data", "parent": parent}
+    return export.ExportRecipe(stage="export", min_level_agreement=0, inputs=inputs)
+
+
 def test_dpo_starts_at_ln_2_learns_and_exports(data, sft):
     recipe = PreferenceRecipe(
         stage="dpo", inputs={"data": "01-data", "parent": "03-sft"}, lora=Lora(rank=4), optimisation=BRIEF
@@ -68,7 +74,7 @@ def test_dpo_starts_at_ln_2_learns_and_exports(data, sft):
     assert dpo.metrics["valid_loss"]["after"] < dpo.metrics["valid_loss"]["before"]
     exported = carry_out(
         export, data, "05-export",
-        export.ExportRecipe(stage="export", inputs={"data": "01-data", "parent": "04-dpo"}), parent=dpo,
+        export_of("04-dpo"), parent=dpo,
     )  # fmt: skip
     assert exported.metrics["drift"]["num_tokens"] > 20
     assert exported.metrics["drift"]["kl_per_token"] < 0.5
@@ -79,7 +85,7 @@ def test_an_mxfp4_base_trains_as_stored_exports_and_loads_again(data, base):
     """openai's layout in, an adapter on all experts, openai's layout out; the same losses as on decoded weights."""
     packed = carry_out(
         export, data, "06-packed",
-        export.ExportRecipe(stage="export", inputs={"data": "01-data", "parent": "02-base"}), parent=base,
+        export_of("02-base"), parent=base,
     )  # fmt: skip
     losses = {}
     for kept in ("mxfp4", "decoded"):
@@ -94,7 +100,7 @@ def test_an_mxfp4_base_trains_as_stored_exports_and_loads_again(data, base):
     tuned = Run(packed.folder.parent / "07-mxfp4", DataRecipe(stage="data"))
     out = carry_out(
         export, data, "08-export",
-        export.ExportRecipe(stage="export", inputs={"data": "01-data", "parent": "07-mxfp4"}), parent=tuned,
+        export_of("07-mxfp4"), parent=tuned,
     )  # fmt: skip
     stock = AutoModelForCausalLM.from_pretrained(
         out.folder / "model", dtype=torch.float32, attn_implementation="eager"
