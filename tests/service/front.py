@@ -10,6 +10,8 @@ from prescreen.service.app import make_app
 from prescreen.service.door.identity import Doors
 from prescreen.service.door.identity_settings import IdentitySettings
 from prescreen.service.house import House
+from prescreen.service.patient import entry as patient_door
+from prescreen.service.patient import pages as patient_pages
 from prescreen.service.settings import Settings
 from prescreen.store.accounts import add_user
 from prescreen.store.base import Who
@@ -41,6 +43,11 @@ def add_staff(house: House, *people: Who) -> None:
 def make_client(house: House, *routers: APIRouter, **doors: object) -> TestClient:
     app = make_app(house, Doors(IdentitySettings(totp_for=()), **doors), routers, works=False)  # type: ignore[arg-type]
     return TestClient(app, base_url="https://testserver", follow_redirects=True)
+
+
+def make_phone(house: House) -> TestClient:
+    """A patient's phone."""
+    return make_client(house, patient_door.make_router(), patient_pages.make_router())
 
 
 def hidden(page: str, name: str) -> str:

@@ -1,8 +1,5 @@
 """An answer sent when a nurse has ended the questions: it reaches her, once, and can only raise the visit."""
 
-from pathlib import Path
-
-import pytest
 from fastapi.testclient import TestClient
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,22 +15,9 @@ from prescreen.store.late import merge
 from prescreen.store.reviewing import NOT_FINISHED, end_intake
 from prescreen.store.tables import Job, Visit
 from prescreen.store.visits import lock_visit, read_case, read_entries, read_interview, read_unasked
-from service.front import hidden, make_house
-from service.test_patient_pages import answer_on, begin, make_phone, only_visit
+from service.front import hidden
+from service.test_patient_pages import answer_on, begin, only_visit
 from store.desk import NURSE, make_case
-
-
-@pytest.fixture
-def house(tmp_path: Path):
-    house = make_house(tmp_path)
-    yield house
-    house.store.close()
-
-
-@pytest.fixture
-def phone(house: House):
-    with make_phone(house) as client:
-        yield client
 
 
 def go_to(phone: TestClient, step: str) -> str:

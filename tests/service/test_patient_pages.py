@@ -11,35 +11,16 @@ from sqlalchemy import select
 from prescreen.clinic.acuity import Acuity
 from prescreen.intake.languages import say
 from prescreen.service.house import House
-from prescreen.service.patient import entry as patient_door
-from prescreen.service.patient import pages as patient_pages
 from prescreen.store.holding import ask_patient, claim
 from prescreen.store.patients import read_link
 from prescreen.store.people import AuditLine
 from prescreen.store.queue import read_queue
 from prescreen.store.tables import Visit
 from prescreen.store.visits import read_case
-from service.front import hidden, make_client, make_house
+from service.front import hidden, make_house, make_phone
 from store.desk import NURSE
 
 LEVELS = re.compile(r"\b(?:emergency|high|medium|low) (?:priority|acuity|level)|triage|differential|diagnos", re.I)
-
-
-@pytest.fixture
-def house(tmp_path: Path):
-    house = make_house(tmp_path)
-    yield house
-    house.store.close()
-
-
-@pytest.fixture
-def phone(house: House):
-    with make_phone(house) as client:
-        yield client
-
-
-def make_phone(house: House) -> TestClient:
-    return make_client(house, patient_door.make_router(), patient_pages.make_router())
 
 
 def begin(phone: TestClient, language: str = "en") -> str:

@@ -22,7 +22,8 @@ class Left(NamedTuple):
 
 def find_floor(state: Interview) -> Acuity | None:
     """The level an interview holds its visit to; None where nothing raises it."""
-    return talk.floor(state) if state.opted_out or state.unread_text or state.alerts else None
+    floor = talk.floor(state)
+    return None if floor is Acuity.LOW else floor
 
 
 def read_left(told: str | None, *, alone: bool) -> Left:
@@ -31,5 +32,4 @@ def read_left(told: str | None, *, alone: bool) -> Left:
         state = talk.resume(told or "")
     except InputError:
         return Left(Acuity.HIGH, (UNREADABLE,))
-    floor = talk.floor(talk.opt_out(state) if alone else state)
-    return Left(None if floor is Acuity.LOW else floor, talk.unasked(state))
+    return Left(find_floor(talk.opt_out(state) if alone else state), talk.unasked(state))

@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 from prescreen.clinic.acuity import Acuity
 from prescreen.clinic.case import Case
-from prescreen.errors import ConflictError
 from prescreen.store.base import Act
 from prescreen.store.visits import (
     add_entry,
@@ -20,7 +19,6 @@ from prescreen.store.visits import (
     lock_visit,
     raise_level,
     read_case,
-    read_interview,
     read_unasked,
     take_facts,
 )
@@ -46,9 +44,7 @@ def tell_late(
     `before` is the state the answer was given to: ConflictError where another tab or a double tap was first.
     """
     visit = lock_visit(act, visit_id, "waiting", "asked")
-    if read_interview(act, visit) != before:
-        raise ConflictError("this was answered already; here is where you are now")
-    keep_interview(act, visit, interview)
+    keep_interview(act, visit, before, interview)
     keep_unasked(act, visit, [line for line in read_unasked(act, visit) if line not in late.told])
     if late.floor is not None:
         raise_level(visit, late.floor)

@@ -61,9 +61,7 @@ def tell(
     `before` is the state the answer was given to: ConflictError where another tab or a double tap was first.
     """
     visit = lock_visit(act, visit_id, "intake", "asked")
-    if before is not None and read_interview(act, visit) != before:
-        raise ConflictError("this was answered already; here is where you are now")
-    keep_interview(act, visit, interview)
+    keep_interview(act, visit, before, interview)
     if case is not None:
         keep_case(act, visit, case)
         add_entry(act, visit, "answer", said)
@@ -188,8 +186,10 @@ def keep_unasked(act: Act, visit: Visit, unasked: Sequence[str]) -> None:
     visit.unasked = act.seal(visit.patient_id, f"visits|unasked|{visit.id}", json.dumps(list(unasked)))
 
 
-def keep_interview(act: Act, visit: Visit, interview: str) -> None:
-    """The interview's state, which only the interview reads."""
+def keep_interview(act: Act, visit: Visit, before: str | None, interview: str) -> None:
+    """The interview's new state, which only the interview reads; ConflictError where the old is not `before`."""
+    if before is not None and read_interview(act, visit) != before:
+        raise ConflictError("this was answered already; here is where you are now")
     visit.interview = act.seal(visit.patient_id, f"visits|interview|{visit.id}", interview)
 
 
