@@ -9,9 +9,10 @@ Before anything is timed, a model of two layers at true width must give the grad
 document at a time as well as plain bf16 does. One process runs all jobs on bf16 weights, another those on MXFP4
 ones; each job has a fresh adapter, and its peak is the allocator's. Every trainer first runs a few steps that are
 not timed, and again whatever a compiler took part in. Useful tokens are those of the documents, without padding.
-TRL's batch is halved until it fits the card. Random weights route tokens nearly evenly, which is kind to all;
-`skewed` has router biases drawn from N(0, 1). They say nothing about quality. Without a card the small shape runs,
-slowly, and of the true one only the arithmetic is written down.
+TRL's batch is halved until it fits the card, and its DPO asks its reference in each step: precomputing begins by
+hashing all weights on the CPU, minutes at this size. A larger card lends only 78 GiB (`--within`). Random weights
+route tokens nearly evenly, which is kind to all; `skewed` has router biases drawn from N(0, 1). They say nothing
+about quality. Without a card the small shape runs, slowly, and of the true one only the arithmetic is written down.
 """
 
 import argparse
@@ -23,7 +24,9 @@ import tempfile
 import time
 import traceback
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from fnmatch import fnmatch
+from multiprocessing import get_context
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -41,13 +44,13 @@ WIDE = {"row": 16384, "recompute": "full", "warm": 64}
 JOBS: dict[str, dict[str, Any]] = {
     "sft": {"task": "sft", "row": 8192, "recompute": "selective"},
     "sft, TRL": {"task": "sft", "count": 48, **TRL},
-    "dpo": {"task": "dpo", "row": 8192, "recompute": "selective", "count": 64},
     "sft, 16k row": {"task": "sft", **WIDE},
+    "dpo": {"task": "dpo", "row": 8192, "recompute": "selective", "count": 64},
+    "dpo, TRL": {"task": "dpo", "count": 12, **TRL, "warm": 4, "precompute": False},
     "sft, 64k document": {"task": "sft", "row": 65536, "recompute": "full", "long": 65536, "count": 1, "warm": 1},
     "sft, skewed": {"task": "sft", "row": 8192, "recompute": "selective", "skewed": True},
     "sft, attention only": {"task": "sft", "row": 8192, "recompute": "selective", "train": "attention"},
     "sft, TRL, flex": {"task": "sft", "count": 24, **TRL, "attention": "flex_attention"},
-    "dpo, TRL": {"task": "dpo", "count": 12, **TRL, "warm": 4},
     "sft, 16k row, MXFP4": {"task": "sft", **WIDE, "packed": True},
     "sft, 2k row, MXFP4": {
         "task": "sft",
@@ -59,6 +62,7 @@ JOBS: dict[str, dict[str, Any]] = {
     },
 }
 MARK = "found: "
+PATIENCE = 90  # seconds of a job after which it says, and says again, where it stands
 WARM = 24  # documents or pairs of the steps that are not timed
 
 
@@ -200,17 +204,29 @@ def count_compiled() -> int:
     return counters["stats"]["unique_graphs"]
 
 
-def run_jobs(shape: str, jobs: dict[str, dict[str, Any]], profile: str) -> None:
+def keep_within(gib: float) -> None:
+    """Let this process have no more of the card's memory than that: what runs fits a smaller card."""
+    import torch
+
+    if torch.cuda.is_available():
+        whole = torch.cuda.get_device_properties(0).total_memory
+        torch.cuda.set_per_process_memory_fraction(min(1.0, gib * GIB / whole))
+
+
+def run_jobs(shape: str, jobs: dict[str, dict[str, Any]], profile: str, within: float) -> None:
     """Jobs on one set of weights; each result is a line of its own. A failure is a result too."""
+    import faulthandler
     import gc
 
     import torch
 
+    keep_within(within)
     device, dtype = place()
     packed = any(job.get("packed") for job in jobs.values())
     model = make_model(describe(shape), device, dtype, packed)
     for name, job in jobs.items():
         job, found = dict(job), None
+        faulthandler.dump_traceback_later(PATIENCE, repeat=True)
         while found is None:
             try:
                 found = run_job(
@@ -227,13 +243,16 @@ def run_jobs(shape: str, jobs: dict[str, dict[str, Any]], profile: str) -> None:
             gc.collect()
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
+        faulthandler.cancel_dump_traceback_later()
         batch = {"batch": job["batch"]} if "batch" in job else {}
         print(MARK + json.dumps([name, {**found, **batch}]), flush=True)
 
 
-def start_jobs(shape: str, jobs: dict[str, dict[str, Any]], profile: str) -> Iterator[tuple[str, dict[str, Any]]]:
+def start_jobs(chosen: argparse.Namespace, jobs: dict[str, dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
     """The same in a fresh process, result by result."""
-    command = [sys.executable, __file__, "--shape", shape, "--profile", profile, "--jobs", json.dumps(jobs)]
+    command = [sys.executable, __file__, "--jobs", json.dumps(jobs)]
+    for name in ("shape", "profile", "within"):
+        command += [f"--{name}", str(getattr(chosen, name))]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
         for line in running.stdout or ():
             if line.startswith(MARK):
@@ -320,9 +339,10 @@ def main() -> None:
     parser.add_argument("--shape", default="20b", choices=["20b", "small"])
     parser.add_argument("--only", nargs="*", help="rows of these names, or all that begin so with a star")
     parser.add_argument("--profile", default="", help="write the time of each kernel to files that begin so")
+    parser.add_argument("--within", type=float, default=78.0, help="GiB of the card's memory that may be used")
     chosen = parser.parse_args()
     if chosen.jobs:
-        run_jobs(chosen.shape, json.loads(chosen.jobs), chosen.profile)
+        run_jobs(chosen.shape, json.loads(chosen.jobs), chosen.profile, chosen.within)
         return
     import torch
 
@@ -334,7 +354,10 @@ def main() -> None:
         for name, job in JOBS.items()
         if chosen.only is None or any(fnmatch(name, pattern) for pattern in chosen.only)
     }
-    far = check_gradients(chosen.shape) if measures else "not measured: no card"
+    far: Any = "not measured: no card"
+    if measures:  # in a process of its own, which gives the card's memory back
+        with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+            far = pool.submit(check_gradients, chosen.shape).result()
     print(f"{device}: gradients against fp32, relative: {far}", flush=True)
     predicted = {
         name: predict({**job, "shape": chosen.shape}) for name, job in wanted.items() if "contender" not in job
@@ -344,7 +367,8 @@ def main() -> None:
 
     def write() -> Path:
         packages = ("torch", "transformers", "trl", "peft")
-        return write_record(f"card-{chosen.shape}", packages, card=device, gradients=far, jobs=found)
+        facts = {"card": device, "within_gib": chosen.within, "gradients": far}
+        return write_record(f"card-{chosen.shape}", packages, **facts, jobs=found)
 
     for packed in (True, False):
         possible = {
@@ -352,7 +376,7 @@ def main() -> None:
             for name, job in wanted.items()
             if bool(job.get("packed")) == packed and measures and (on_card or "long" not in job)
         }
-        for name, one in start_jobs(chosen.shape, possible, chosen.profile) if possible else ():
+        for name, one in start_jobs(chosen, possible) if possible else ():
             found[name] = {**one, **predicted.get(name, {})}
             print(name, one, flush=True)
             write()

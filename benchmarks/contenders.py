@@ -143,7 +143,7 @@ def build_trl(task: str, begun: Any, units: list[Any], folder: Path, setting: di
     for chosen, rejected in units:
         prompt, good = split_answer(chosen)
         rows.append({"prompt_ids": prompt, "chosen_ids": good, "rejected_ids": split_answer(rejected)[1]})
-    arguments = trl.DPOConfig(**common, beta=0.1, precompute_ref_log_probs=True)
+    arguments = trl.DPOConfig(**common, beta=0.1, precompute_ref_log_probs=setting.get("precompute", True))
 
     class Tokenized(trl.DPOTrainer):
         def _prepare_dataset(self, dataset: Any, *args: Any, **kwargs: Any) -> Any:

@@ -67,6 +67,27 @@ def test_mxfp4_fits_where_bf16_does_not() -> None:
     assert estimate(GPT_OSS_20B, Plan(2048, "bfloat16", "all")).peak / GIB > 150
 
 
+ON_A_CARD = {
+    "sft": Plan(8192, "bfloat16", "experts", 8, recompute="selective"),
+    "sft, skewed": Plan(8192, "bfloat16", "experts", 8, recompute="selective"),
+    "sft, attention only": Plan(8192, "bfloat16", "attention", 8, recompute="selective"),
+    "sft, 16k row": Plan(16384, "bfloat16", "experts", 8, recompute="full"),
+    "sft, 64k document": Plan(65536, "bfloat16", "experts", 8, recompute="full"),
+    "sft, 2k row, MXFP4": Plan(2048, "bfloat16", "experts", 8, packed=True, recompute="full"),
+    "sft, 16k row, MXFP4": Plan(16384, "bfloat16", "experts", 8, packed=True, recompute="full"),
+    "dpo": Plan(8192, "bfloat16", "experts", 8, recompute="selective", preference=True),
+}
+MEASURED = Path(__file__).parent.parent / "benchmarks" / "results" / "card-20b-2026-11-27.json"
+
+
+@pytest.mark.parametrize("job", ON_A_CARD)
+def test_a_peak_measured_on_a_card_is_predicted(job: str) -> None:
+    """Never too low, lest a run die; at most a fifteenth too high. The allocator's peak: no CUDA context."""
+    peak = json.loads(MEASURED.read_text())["jobs"][job]["peak"]
+    found = estimate(GPT_OSS_20B, ON_A_CARD[job])
+    assert peak <= found.peak - found.runtime <= peak * 16 / 15
+
+
 SMALL = {
     "hidden": 64, "intermediate": 32, "experts": 4, "heads": 4, "kv_heads": 2, "head_dim": 8, "window": 16,
 }  # fmt: skip

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from prescreen.sizing import GIB, Precision
 
 CPU_SHARE = 0.5  # of a measured product's speed, seen in training steps (benchmarks/steps.py)
-CARD_SHARE = 0.2  # of the data sheet's products: seen on an H200 (0.20 to 0.28), assumed of others
+CARD_SHARE = 0.2  # of the data sheet's products: seen on an H200 (0.18 to 0.28), assumed of others
 MEMORY_SHARE = 0.6  # of the data sheet's bandwidth, assumed
 # NVIDIA's data sheets and white papers: dense bf16 with fp32 sums in TFLOP/s, memory in GB/s. The first name whose
 # words a card's name holds counts.

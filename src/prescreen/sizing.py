@@ -14,6 +14,7 @@ Recompute = Literal["none", "selective", "full"]
 GIB = 1024**3
 RUNTIME = {"float32": 0.42 * GIB, "bfloat16": 0.6 * GIB}  # Python and libraries on a CPU; a CUDA context
 MXFP4_BYTES = 17 / 32  # 32 four-bit values and one shared exponent
+BACKWARD = {"float32": 2.0, "bfloat16": 1.25}  # a layer's backward, in what was recomputed for it; 1.18 on an H200
 DECODED_COPIES = 4  # fp32 intermediates while a CPU decodes one expert
 MOST_DECODED = 2**28  # values a card decodes at a time: half a GiB, all experts of gpt-oss-20b's down_proj
 MOST_ROWS, MOST_LOGITS = 1024, 2**26  # of a chunk of positions whose logits exist at a time
@@ -146,7 +147,7 @@ def estimate(config: Mapping[str, Any], plan: Plan) -> Memory:
         trained = count_lora(config, plan.rank, experts=plan.trained == "experts")
         adapter, gradients, moments = trained * 4, trained * 4, trained * 8
     activations = plan.tokens * layers * kept
-    backward = plan.tokens * (2 * again or kept)  # one layer's gradients, beside what it computed again
+    backward = plan.tokens * (BACKWARD[plan.precision] * again or kept)  # its gradients too; a card fuses
     left = 0 if again else activations  # what a backward has given back by the time all gradients are there
     moving = max(loss, backward, backward + gradients - left)
     return Memory(

@@ -31,6 +31,7 @@ def test_forward_matches_the_definition(tree, window):
 
 
 @pytest.mark.gpu
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")  # torch's compiler, of itself
 @given(trees(), st.sampled_from([None, 1, 5, 40]))
 @settings(max_examples=5, deadline=None)
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-3), (torch.bfloat16, 2e-2)])
