@@ -91,7 +91,7 @@ def run_receiver(reply: Reply, tls: ssl.SSLContext | None = None) -> Iterator[tu
 
     with run_loop(start) as server:
         yield receiver, server.sockets[0].getsockname()[1]
-        server.close()
+        server.get_loop().call_soon_threadsafe(server.close)  # a loop is no other thread's
 
 
 @contextmanager
