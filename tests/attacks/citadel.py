@@ -83,6 +83,8 @@ FORMS: Final[Mapping[str, str]] = {
     "outbox-again": "row",
     "grant-look": "grant verdict",
     "change-accept": "signal week why",
+    "model-sign": "key password code",
+    "model-back": "why password code",
     "account-password": "username password code new again",
     "account-totp": "pending password old_code code",
     "fhir-write": "",

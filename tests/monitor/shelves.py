@@ -21,14 +21,14 @@ ADMIN = Who("admin-1", "admin")
 DOCTOR = Who("physician-1", "physician")
 
 
-def make_gate(root: Path, name: str, *, verdict: str = "promote", days: int = 400) -> Path:
-    """Runs of one candidate under root/name, whose weights are its name; the gate's folder."""
+def make_gate(root: Path, name: str, *, verdict: str = "promote", days: int = 400, **told: object) -> Path:
+    """Runs of one candidate under root/name, whose weights are its name; the gate's folder, which says `told`."""
     (root / name / "03-dpo").mkdir(parents=True, exist_ok=True)
     (root / name / "03-dpo" / "weights.safetensors").write_text(name)
-    return finish_runs(root, name, verdict=verdict, days=days)
+    return finish_runs(root, name, verdict=verdict, days=days, **told)
 
 
-def finish_runs(root: Path, name: str, *, verdict: str = "promote", days: int = 400) -> Path:
+def finish_runs(root: Path, name: str, *, verdict: str = "promote", days: int = 400, **told: object) -> Path:
     """Data, training, evals and gate around the weights that lie under root/name/03-dpo; the gate's folder."""
     runs = root / name
     data = _finish(runs / "01-data", DataRecipe(stage="data"), {}, "rows.jsonl", "{}")
@@ -40,7 +40,7 @@ def finish_runs(root: Path, name: str, *, verdict: str = "promote", days: int = 
     gate = Run(runs / "05-gate", GateRecipe(stage="gate", checks=(CHECK,), inputs={"evals": "04-evals"}),
                {"evals": evals})  # fmt: skip
     gate.start()
-    told = {
+    told |= {
         "verdict": verdict, "candidate": "dpo", "reasons": [], "serves": "demonstration only",
         "weights": hash_run_weights(dpo), "expires": (NOON.date() + datetime.timedelta(days=days)).isoformat(),
     }  # fmt: skip

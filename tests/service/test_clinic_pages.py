@@ -238,6 +238,7 @@ def test_every_page_of_the_staff(look, clinic: Clinic) -> None:
     look("log of a visit")
     press(page, page.get_by_role("button", name="Sign out").first)
     sign_in(page, clinic, "physician")
+    look.at(f"{url}/model", "the drafting model")
     look.at(f"{url}/sheet/changes", "accepted changes")
     page.locator("#signal").select_option(index=1)
     page.locator("#why").fill("The flu season has begun.")
@@ -351,7 +352,7 @@ def test_narrow_and_large_for_the_staff(browser, clinic: Clinic) -> None:
     for login, paths in (
         ("nurse", ("queue", "handover", "account", "VISIT", "VISIT/print")),
         ("admin", ("admin/people", "admin/record", "admin/system")),
-        ("physician", ("sheet/changes",)),
+        ("physician", ("sheet/changes", "model")),
         ("auditor", ("audit", "audit/glass")),
     ):
         page.context.clear_cookies()

@@ -136,7 +136,8 @@ def find_doubt(folder: Path, release: Release, store: Store) -> str:
     signed = {line.role: line.who for line in lines if line.deed == "approved" and line.release == key}
     if not set(SIGNING) <= set(signed) or len(set(signed.values())) < len(SIGNING):
         return (
-            f"{release.candidate} is unsigned: a physician and an admin must approve it (prescreen release approve)"
+            f"{release.candidate} is unsigned: a physician and an admin must sign it, on the page Model "
+            "or by `prescreen release approve`"
         )
     if not all(line.signature for line in lines if line.release == key):
         return f"{release.candidate} was approved without the clinic's store; promote it again with --data"

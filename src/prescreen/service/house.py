@@ -21,6 +21,7 @@ from prescreen.service.watch.spans import Spans
 from prescreen.store.base import Store
 
 if TYPE_CHECKING:
+    from prescreen.monitor.shelf import Shelf
     from prescreen.service.engine.guarding import GuardedEngine
     from prescreen.service.watch.trial import Tried
 
@@ -66,6 +67,7 @@ class House:
     desk: FhirDesk | None = None
     tried: "Tried | None" = None  # a candidate on trial beside the release
     notice: str = ""  # what the staff must know of releases
+    shelf: "Shelf | None" = None  # the releases this service may draft by
     reload: Callable[[], bool] | None = None  # opens anew what changed in the folder of releases
     keep_rules: Callable[[], str] | None = None  # stops a release that breaks a rule
     swap: threading.Lock = field(default_factory=threading.Lock)

@@ -24,15 +24,21 @@ class Shown(NamedTuple):
 _SIGNER: Final = (Link("Queue", "/queue"), Link("Hand-over", "/handover"), Link("Account", "/account"))
 LINKS: Final = {
     "nurse": _SIGNER,
-    "physician": (*_SIGNER[:2], Link("Sheet", "/sheet"), *_SIGNER[2:]),
+    "physician": (*_SIGNER[:2], Link("Sheet", "/sheet"), Link("Model", "/model"), *_SIGNER[2:]),
     "admin": (
         Link("People", "/admin/people"),
         Link("Record", "/admin/record"),
         Link("Sheet", "/sheet"),
+        Link("Model", "/model"),
         Link("System", "/admin/system"),
         Link("Account", "/account"),
     ),
-    "auditor": (Link("Log", "/audit"), Link("Broken glass", "/audit/glass"), Link("Account", "/account")),
+    "auditor": (
+        Link("Log", "/audit"),
+        Link("Broken glass", "/audit/glass"),
+        Link("Model", "/model"),
+        Link("Account", "/account"),
+    ),
 }
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from prescreen.ehr.desk import FhirDesk
 from prescreen.ehr.shelf import Found, ShelfConflict, Stored
-from prescreen.monitor.shelf import find_doubt
+from prescreen.monitor.shelf import Shelf, find_doubt
 from prescreen.pipeline import Stages
 from prescreen.service.door.identity import Doors
 from prescreen.service.door.oidc import OidcClient
@@ -89,6 +89,7 @@ def watch_releases(house: House, stages: Stages) -> None:
     """From now on notice what changes in the folder of releases, and keep the stop rules."""
     engine = house.settings.engine
     if isinstance(engine, Released) or (isinstance(engine, Endpoint) and not engine.demo):
+        house.shelf = Shelf(engine.releases, stages, house.store, house.store.clock)
         house.reload = Reloader(house, stages, lambda: open_model(house, stages))
         house.keep_rules = lambda: keep_rules(house, stages)
 
@@ -116,7 +117,7 @@ def open_app(house: House, *, works: bool = True) -> "FastAPI":
     from prescreen.service.nurse.care_pages import care_pages
     from prescreen.service.nurse.queue_pages import queue_pages
     from prescreen.service.nurse.review_pages import review_pages
-    from prescreen.service.office import admin_pages, audit_pages, changes_page, sheet_page
+    from prescreen.service.office import admin_pages, audit_pages, changes_page, model_page, sheet_page
     from prescreen.service.patient import entry as patient_door
     from prescreen.service.patient import pages as patient_pages
     from prescreen.service.record import fhir_pages, hook_pages, launch_pages
@@ -130,6 +131,7 @@ def open_app(house: House, *, works: bool = True) -> "FastAPI":
         audit_pages,
         sheet_page,
         changes_page,
+        model_page,
         glass_pages,
         fhir_pages,
         hook_pages,

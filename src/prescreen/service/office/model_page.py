@@ -1,0 +1,142 @@
+"""The drafting model: what drafts, what is on trial and on what evidence; two people sign it, one takes it back.
+
+The console's `prescreen release approve` and `rollback` ask the same. A signature binds to what was shown. Judges
+nothing.
+"""
+
+from collections.abc import Callable
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import RedirectResponse
+from starlette.responses import Response
+
+from prescreen.errors import PrescreenError, RefusedError
+from prescreen.monitor.advance import advance, read_contacts
+from prescreen.monitor.board import read_board
+from prescreen.monitor.life import approve, rollback
+from prescreen.monitor.registry import tell
+from prescreen.monitor.shelf import SIGNING, Shelf
+from prescreen.release import CURRENT
+from prescreen.service.door import cookies
+from prescreen.service.door.identity import Caller, CurrentUser, doors_of, store_of
+from prescreen.service.door.refusal import tell_refusal
+from prescreen.service.door.roles import roles_of
+from prescreen.service.house import house_of
+from prescreen.store.base import Who
+from prescreen.store.glass import is_fresh
+from prescreen.store.glimpse import name_users
+from prescreen.store.sign_in import prove
+
+LAST: Final = 30  # lines of the ledger that are shown
+LEAST, MOST = 8, 200  # characters of a reason
+ELSEWHERE: Final = "You sign in with your organisation. Sign out and in again, then do it within five minutes."
+
+
+def make_router() -> APIRouter:
+    """The routes of the drafting model."""
+    router = APIRouter()
+    router.add_api_route("/model", show_model, methods=["GET"], name="model")
+    router.add_api_route("/model/sign", sign, methods=["POST"], name="model-sign")
+    router.add_api_route("/model/back", take_back, methods=["POST"], name="model-back")
+    return router
+
+
+def show_model(request: Request, caller: CurrentUser) -> Response:
+    """What drafts, and the candidate with its evidence."""
+    return _show(request, caller)
+
+
+def sign(
+    request: Request,
+    caller: CurrentUser,
+    key: Annotated[str, Form()] = "",
+    password: Annotated[str, Form()] = "",
+    code: Annotated[str, Form()] = "",
+) -> Response:
+    """A signature under exactly the candidate that was shown; the second one lets it draft."""
+    return _do(request, caller, password, code, lambda shelf: put_signature(shelf, caller.who, key[:64]))
+
+
+def take_back(
+    request: Request,
+    caller: CurrentUser,
+    why: Annotated[str, Form()] = "",
+    password: Annotated[str, Form()] = "",
+    code: Annotated[str, Form()] = "",
+) -> Response:
+    """The release before drafts again, or the rules alone; one person may do that."""
+    told = why.strip()
+    if not LEAST <= len(told) <= MOST or not told.isprintable():
+        return _show(request, caller, f"Write why in {LEAST} to {MOST} characters, without anybody's name.", why)
+    return _do(request, caller, password, code, lambda shelf: roll_back(shelf, caller.who, told), why)
+
+
+def put_signature(shelf: Shelf, who: Who, key: str) -> None:
+    """Sign, and take the candidate as far as it may go now."""
+    approve(shelf, who, key)
+    advance(shelf, read_contacts(shelf), who)
+    tell(shelf)
+
+
+def roll_back(shelf: Shelf, who: Who, why: str) -> None:
+    """Take back what drafts now."""
+    if not (shelf.folder / CURRENT).exists():
+        raise RefusedError("no release drafts; there is nothing to take back")
+    rollback(shelf, who, why)
+    tell(shelf)
+
+
+def _do(
+    request: Request, caller: Caller, password: str, code: str, act: Callable[[Shelf], None], why: str = ""
+) -> Response:
+    """Show who one is where that was a while ago, then act."""
+    store, shelf, token, fault = store_of(request), house_of(request).shelf, "", ""
+    assert caller.user is not None and caller.session is not None
+    if shelf is None:
+        return _show(request, caller, "The settings name no release.", why)
+    if not is_fresh(caller.proved, store.clock()):
+        if caller.user.issuer is not None:
+            return _show(request, caller, ELSEWHERE, why)
+        answer = prove(store, caller.user, caller.session.id, password, code)
+        if answer.begun is None:
+            return _show(request, caller, tell_refusal(answer), why)
+        token = answer.begun.token
+    try:
+        act(shelf)
+    except PrescreenError as error:
+        fault = f"{str(error)[:1].upper()}{str(error)[1:]}."
+    except OSError:
+        fault = "The folder of releases cannot be written from here; use `prescreen release` where it is kept."
+    response = _show(request, caller, fault, why) if fault else RedirectResponse("/model", 303)
+    if token:
+        cookies.put_cookie(response, cookies.STAFF, token, plain=doors_of(request).plain)
+    return response
+
+
+def _show(request: Request, caller: Caller, fault: str = "", why: str = "") -> Response:
+    house, store = house_of(request), store_of(request)
+    assert caller.user is not None
+    board = read_board(house.shelf) if house.shelf is not None else None
+    with store.look(caller.who) as act:
+        names = name_users(act)
+    signs = caller.who.role in roles_of("model-sign")
+    return house.render(
+        request,
+        "admin/model.html",
+        422 if fault else 200,
+        board=board,
+        label=house.label,
+        engine_why=house.why,
+        names=names,
+        signing=SIGNING,
+        lines=list(reversed(board.lines))[:LAST] if board else [],
+        may_sign=signs and board is not None and board.may_be_signed(caller.who.role),
+        may_take_back=signs and board is not None and board.current is not None,
+        fault=fault,
+        why=why,
+        least=LEAST,
+        most=MOST,
+        ask_proof=caller.user.issuer is None and not is_fresh(caller.proved, store.clock()),
+        has_code=caller.user.totp is not None,
+    )
