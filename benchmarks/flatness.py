@@ -3,7 +3,7 @@
     python benchmarks/flatness.py          # two tables, and a file under benchmarks/results/
 
 Forward and backward of packed rows through the pipeline's own collator and loss, the twin with an adapter on
-attention. Documents of 512 tokens, so that only the number of neighbours changes. Every size is measured in turn,
+attention. Documents of one length, so that only the number of neighbours changes. Every size is measured in turn,
 rounds repeat, and each is held against the median of its own round, because a shared machine's speed drifts.
 """
 
@@ -17,42 +17,41 @@ from typing import Any
 from contenders import load
 from record import write_record
 
-LENGTH = 512  # tokens of a document
 NEIGHBOURS = (1, 2, 4, 8, 16, 32)
 ROWS = (200, 2000, 20000)
 
 
-def make_units(count: int, vocabulary: int) -> list[Any]:
-    """Random documents of one length, all trained."""
+def make_units(count: int, length: int, vocabulary: int) -> list[Any]:
+    """Random documents, all trained."""
     from prescreen.train.sharing import Document
 
     rng = random.Random(0)
-    ids = [[rng.randrange(vocabulary - 64) for _ in range(LENGTH)] for _ in range(min(count, 64))]
+    ids = [[rng.randrange(vocabulary - 64) for _ in range(length)] for _ in range(min(count, 64))]
     return [[Document(ids[i % len(ids)], ids[i % len(ids)])] for i in range(count)]
 
 
-def cost_of_row(model: Any, vocabulary: int, neighbours: int) -> float:
-    """Seconds a token of forward and backward, over some 16,000 tokens."""
+def cost_of_row(model: Any, length: int, neighbours: int) -> float:
+    """Seconds a token of forward and backward, over 32 documents."""
     from prescreen.train.objectives import cross_entropy
     from prescreen.train.packing import PackedRows
 
-    rows = PackedRows(make_units(32, vocabulary), neighbours * LENGTH, 1, 0)
+    rows = PackedRows(make_units(32, length, model.config.vocab_size), neighbours * length, 1, 0)
     begin = time.perf_counter()
     for i in range(len(rows)):
         cross_entropy(model, rows[i]).backward()
         model.zero_grad()
-    return (time.perf_counter() - begin) / (32 * LENGTH)
+    return (time.perf_counter() - begin) / (32 * length)
 
 
-def cost_of_set(model: Any, vocabulary: int, count: int) -> float:
+def cost_of_set(model: Any, length: int, count: int) -> float:
     """Seconds a token of packing `count` documents and of collating and training 8 rows drawn from them."""
     from prescreen.train.objectives import cross_entropy
     from prescreen.train.packing import PackedRows
 
-    units = make_units(count, vocabulary)
+    units = make_units(count, length, model.config.vocab_size)
     begin = time.perf_counter()
     rows = PackedRows(units, 4096, 1, 0)
-    packing = (time.perf_counter() - begin) / (count * LENGTH)
+    packing = (time.perf_counter() - begin) / (count * length)
     begin = time.perf_counter()
     for i in range(0, len(rows), -(-len(rows) // 8)):
         cross_entropy(model, rows[i]).backward()
@@ -80,17 +79,18 @@ def measure(name: str, sizes: tuple[int, ...], cost: Callable[[int], float], rou
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--length", type=int, default=512, help="tokens of a document")
+    chosen = parser.parse_args()
+    rounds, length = chosen.rounds, chosen.length
     from prescreen.train.trainer import use_packed_attention
 
     model = load("attention").model
     use_packed_attention(model)
-    vocabulary = model.config.vocab_size
     results = [
-        measure("documents a row", NEIGHBOURS, lambda size: cost_of_row(model, vocabulary, size), rounds),
-        measure("documents in the set", ROWS, lambda size: cost_of_set(model, vocabulary, size), rounds),
+        measure("documents a row", NEIGHBOURS, lambda size: cost_of_row(model, length, size), rounds),
+        measure("documents in the set", ROWS, lambda size: cost_of_set(model, length, size), rounds),
     ]
-    path = write_record("flatness-cpu", ("torch", "transformers", "peft"), results=results)
+    path = write_record("flatness-cpu", ("torch", "transformers", "peft"), length=length, results=results)
     print(f"written: {path.name}")
 
 
