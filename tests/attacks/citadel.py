@@ -84,6 +84,7 @@ FORMS: Final[Mapping[str, str]] = {
     "grant-look": "grant verdict",
     "change-accept": "signal week why",
     "model-sign": "key password code",
+    "model-end": "why password code",
     "model-back": "why password code",
     "account-password": "username password code new again",
     "account-totp": "pending password old_code code",

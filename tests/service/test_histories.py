@@ -15,7 +15,6 @@ from prescreen.store.drafts import attach_draft, take_job
 from prescreen.store.record import _join, add_record, set_record
 from prescreen.store.tables import Visit
 from prescreen.store.visits import finish, lock_visit, open_visit, raise_by_rules, read_case, tell
-from service.front import make_house
 from service.ward import LABEL, Desk, make_draft, make_reviewable, make_room
 from service.ward import make_case as ward_case
 from store.desk import MINUTE, NURSE, PATIENT, SERVICE, make_case
@@ -35,13 +34,6 @@ class OneHistory:
         if self.history is None:
             raise DeliveryError("no answer", lasting=False)
         return self.history
-
-
-@pytest.fixture
-def house(tmp_path: Path):
-    house = make_house(tmp_path)
-    yield house
-    house.store.close()
 
 
 def open_known(house, complaint: str = "") -> Visit:

@@ -151,7 +151,7 @@ def test_who_does_not_sign(client, house, tmp_path, who: Who, sees: int) -> None
     csrf = sign_in(client, house, who)
     page = client.get("/model")
     assert page.status_code == sees and 'action="/model/sign"' not in page.text
-    for path in ("/model/sign", "/model/back"):
+    for path in ("/model/sign", "/model/end", "/model/back"):
         form = {"csrf": csrf, "key": key, "password": PASSWORD, "why": "it does harm"}
         assert client.post(path, data=form).status_code == 403
     assert not state_of(house).approvals
@@ -194,6 +194,20 @@ def test_one_person_takes_a_release_back(client, house, tmp_path) -> None:
     csrf = sign_in(client, house, ADMIN)
     again = client.post("/model/back", data={"csrf": csrf, "why": "once more, to be sure"})
     assert again.status_code == 422 and "nothing to take back" in again.text
+
+
+def test_one_person_ends_a_candidate_and_what_drafts_goes_on(client, house, tmp_path) -> None:
+    served = propose(house, tmp_path)
+    put(client, house, PHYSICIAN), put(client, house, ADMIN)
+    propose(house, tmp_path, "b", ready=False)
+    csrf = sign_in(client, house, PHYSICIAN)
+    bad = client.post("/model/end", data={"csrf": csrf, "why": "bad"})
+    assert bad.status_code == 422 and "Write why" in bad.text and state_of(house).candidate
+    page = client.post("/model/end", data={"csrf": csrf, "why": "it says too little of vital signs"})
+    assert page.status_code == 200 and "retired: it says too little of vital signs" in page.text
+    assert state_of(house) == read_state([])._replace(served=(served,)) and (house.shelf.folder / CURRENT).exists()
+    again = client.post("/model/end", data={"csrf": csrf, "why": "once more, to be sure"})
+    assert again.status_code == 422 and "no candidate to retire" in again.text
 
 
 def test_without_a_release_the_page_says_so(client, house) -> None:

@@ -4,7 +4,6 @@ import html
 import shutil
 from pathlib import Path
 
-import pytest
 from fastapi.testclient import TestClient
 
 from prescreen.errors import StoreError
@@ -12,16 +11,9 @@ from prescreen.intake.languages import say
 from prescreen.service.nurse.queue_pages import queue_pages
 from prescreen.service.patient import entry as patient_door
 from prescreen.service.patient import pages as patient_pages
-from service.front import hidden, make_client, make_house, sign_in
+from service.front import hidden, make_client, sign_in
 from service.test_patient_pages import begin
 from store.desk import NURSE
-
-
-@pytest.fixture
-def house(tmp_path: Path):
-    house = make_house(tmp_path)
-    yield house
-    house.store.close()
 
 
 def take_away(folder: Path) -> None:

@@ -16,16 +16,8 @@ from prescreen.store.reviewing import NOT_FINISHED, end_intake
 from prescreen.store.tables import Job, Visit
 from prescreen.store.visits import lock_visit, read_case, read_entries, read_interview, read_unasked
 from service.front import hidden
-from service.test_patient_pages import answer_on, begin, only_visit
+from service.test_patient_pages import answer_on, go_to, only_visit
 from store.desk import NURSE, make_case
-
-
-def go_to(phone: TestClient, step: str) -> str:
-    begin(phone)
-    page = phone.get("/p/step").text
-    while hidden(page, "step") != step:
-        page = answer_on(phone, page)
-    return page
 
 
 def end_questions(house: House) -> Visit:

@@ -22,6 +22,8 @@ from store.desk import NURSE
 
 LEVELS = re.compile(r"\b(?:emergency|high|medium|low) (?:priority|acuity|level)|triage|differential|diagnos", re.I)
 
+COMPLAINT = "My throat has been sore since Monday"
+
 
 def begin(phone: TestClient, language: str = "en") -> str:
     """Consent given and a name; returns the code to go on later."""
@@ -40,7 +42,7 @@ def send(phone: TestClient, page: str, **values: object) -> str:
     return phone.post("/p/answer", data={**form, **values}).text
 
 
-def answer_on(phone: TestClient, page: str, complaint: str = "My throat has been sore since Monday") -> str:
+def answer_on(phone: TestClient, page: str, complaint: str = COMPLAINT) -> str:
     """The next page after a plain answer to this one."""
     step = re.findall(r'name="step" value="([^"]*)"', page)[-1]
     known: dict[str, dict[str, object]] = {
@@ -61,7 +63,16 @@ def answer_on(phone: TestClient, page: str, complaint: str = "My throat has been
     return answer.text
 
 
-def answer_all(phone: TestClient, complaint: str = "My throat has been sore since Monday") -> str:
+def go_to(phone: TestClient, step: str, language: str = "en", complaint: str = COMPLAINT) -> str:
+    """Begin, and answer until this question is asked."""
+    begin(phone, language)
+    page = phone.get("/p/step").text
+    while hidden(page, "step") != step:
+        page = answer_on(phone, page, complaint)
+    return page
+
+
+def answer_all(phone: TestClient, complaint: str = COMPLAINT) -> str:
     page = phone.get("/p/step").text
     for _ in range(14):
         if 'name="step"' not in page:
@@ -104,10 +115,7 @@ def test_no_page_shows_a_level_or_a_diagnosis(house: House, phone: TestClient) -
 
 
 def test_a_red_flag_is_in_the_queue_at_once_and_on_the_page(house: House, phone: TestClient) -> None:
-    begin(phone)
-    page = answer_on(phone, phone.get("/p/step").text)
-    while hidden(page, "step") != "complaint":
-        page = answer_on(phone, page)
+    page = go_to(phone, "complaint")
     page = answer_on(phone, page, "crushing chest pain going into my left arm and I am sweating")
     assert 'class="urgent"' in page and 'href="tel:112"' in page
     visit = only_visit(house)

@@ -3,13 +3,10 @@
 import datetime
 from pathlib import Path
 
-import pytest
-
 from prescreen.ehr.channel import DeliveryError, Receipt
 from prescreen.service.record.reconciling import reconcile
 from prescreen.service.worker import Worker
 from prescreen.store.outbox import count_states
-from service.front import make_house
 from store.desk import NOON, SERVICE, StoppedClock
 from store.test_visits import sign_it
 
@@ -31,13 +28,6 @@ class Shelf:
 
     def find(self, signature: str) -> Receipt | None:
         return Receipt(self.held[signature], NOON) if signature in self.held else None
-
-
-@pytest.fixture
-def house(tmp_path: Path):
-    house = make_house(tmp_path)
-    yield house
-    house.store.close()
 
 
 def send(house) -> None:

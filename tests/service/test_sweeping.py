@@ -11,8 +11,6 @@ from prescreen.clinic.floor import finalise
 from prescreen.errors import RunError
 from prescreen.service.engine.guarding import Drafted
 from prescreen.service.nurse.review_pages import review_pages
-from prescreen.service.patient import entry as patient_door
-from prescreen.service.patient import pages as patient_pages
 from prescreen.service.settings import Audit
 from prescreen.service.sweeping import sweep
 from prescreen.service.worker import Worker
@@ -20,25 +18,15 @@ from prescreen.store.drafts import attach_draft
 from prescreen.store.queue import read_queue
 from prescreen.store.tables import Draft, Visit
 from prescreen.store.visits import lock_visit, read_case, read_unasked, request_draft
-from service.front import hidden, make_client, make_house
-from service.test_patient_pages import answer_on, begin, only_visit
+from service.front import make_client, make_phone
+from service.test_patient_pages import answer_on, begin, go_to, only_visit
 from service.ward import LABEL, Desk, make_draft, make_reviewable
 from store.desk import NURSE, SERVICE, StoppedClock
 
 
-@pytest.fixture
-def house(tmp_path: Path):
-    house = make_house(tmp_path)
-    yield house
-    house.store.close()
-
-
 def test_an_interview_left_half_way_becomes_a_nurses_task(house) -> None:
-    with make_client(house, patient_door.make_router(), patient_pages.make_router()) as phone:
-        begin(phone)
-        page = phone.get("/p/step").text
-        while hidden(page, "step") != "screen":
-            page = answer_on(phone, page)
+    with make_phone(house) as phone:
+        go_to(phone, "screen")
     clock = house.store.clock
     assert isinstance(clock, StoppedClock)
     clock.pass_by(minutes=40)
@@ -57,11 +45,8 @@ def test_a_clock_that_was_ahead_while_somebody_spoke_hides_no_visit_that_was_lef
     clock = house.store.clock
     assert isinstance(clock, StoppedClock)
     clock.pass_by(days=400)
-    with make_client(house, patient_door.make_router(), patient_pages.make_router()) as phone:
-        begin(phone)
-        page = phone.get("/p/step").text
-        while hidden(page, "step") != "screen":
-            page = answer_on(phone, page)
+    with make_phone(house) as phone:
+        go_to(phone, "screen")
     clock.pass_by(minutes=-40)
     assert sweep(house) == 0, "a clock that is set by a little is no reason to take the phone out of a hand"
     clock.pass_by(days=-400)
@@ -71,11 +56,8 @@ def test_a_clock_that_was_ahead_while_somebody_spoke_hides_no_visit_that_was_lef
 @pytest.mark.parametrize("interview", ['{"version": "0"}', "not sealed"])
 def test_an_interview_that_cannot_be_read_keeps_no_other_from_a_nurse(house, interview: str) -> None:
     for _ in range(2):
-        with make_client(house, patient_door.make_router(), patient_pages.make_router()) as phone:
-            begin(phone)
-            page = phone.get("/p/step").text
-            while hidden(page, "step") != "screen":
-                page = answer_on(phone, page)
+        with make_phone(house) as phone:
+            go_to(phone, "screen")
         house.store.clock.pass_by(minutes=1)
     with house.store.act(SERVICE) as act:
         first, other = act.session.scalars(select(Visit).order_by(Visit.opened))
@@ -92,11 +74,8 @@ def test_an_interview_that_cannot_be_read_keeps_no_other_from_a_nurse(house, int
 
 
 def test_questions_a_nurse_ends_keep_the_level_of_words_no_rule_can_read(house) -> None:
-    with make_client(house, patient_door.make_router(), patient_pages.make_router()) as phone:
-        begin(phone, "es")
-        page = phone.get("/p/step").text
-        while hidden(page, "step") != "screen":
-            page = answer_on(phone, page, "Me duele mucho el oído desde ayer por la tarde")
+    with make_phone(house) as phone:
+        go_to(phone, "screen", "es", "Me duele mucho el oído desde ayer por la tarde")
     visit = only_visit(house)
     with make_client(house, review_pages) as client:
         assert Desk(client).post(f"/visits/{visit.id}/claim", end_intake="1").status_code == 303
@@ -110,11 +89,8 @@ def test_questions_a_nurse_ends_keep_the_level_of_words_no_rule_can_read(house) 
 
 
 def test_an_anchor_that_is_away_keeps_no_patient_from_a_nurse(house, tmp_path: Path) -> None:
-    with make_client(house, patient_door.make_router(), patient_pages.make_router()) as phone:
-        begin(phone)
-        page = phone.get("/p/step").text
-        while hidden(page, "step") != "screen":
-            page = answer_on(phone, page)
+    with make_phone(house) as phone:
+        go_to(phone, "screen")
     house.store.clock.pass_by(minutes=50)
     (tmp_path / "unmounted").write_text("")
     audit = Audit(anchor=tmp_path / "unmounted" / "anchor", every=1)
@@ -125,7 +101,7 @@ def test_an_anchor_that_is_away_keeps_no_patient_from_a_nurse(house, tmp_path: P
 
 
 def test_by_rules_alone_a_draft_is_there_at_once(house) -> None:
-    with make_client(house, patient_door.make_router(), patient_pages.make_router()) as phone:
+    with make_phone(house) as phone:
         begin(phone)
         page = phone.get("/p/step").text
         while 'name="step"' in page:

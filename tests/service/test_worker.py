@@ -2,10 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
-import pytest
 from sqlalchemy import select
 
 from prescreen.clinic.signed import SignedVisit
@@ -13,7 +10,6 @@ from prescreen.ehr.channel import DeliveryError, History, Receipt
 from prescreen.service.house import House
 from prescreen.service.worker import Worker
 from prescreen.store.tables import Outgoing
-from service.front import make_house
 from store.desk import NOON, SERVICE, StoppedClock
 from store.test_visits import sign_it
 
@@ -49,13 +45,6 @@ class Hanging(Quick):
         self.entered.set()
         assert self.time_out.wait(2 * LONG)
         raise DeliveryError("the record system does not answer (ReadTimeout)", lasting=False)
-
-
-@pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    house = make_house(tmp_path)
-    yield house
-    house.store.close()
 
 
 def sign_for(house: House, *channels: str) -> str:

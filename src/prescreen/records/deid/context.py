@@ -7,7 +7,7 @@ neighbours. Knows no patient.
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from math import fsum
 from pathlib import Path
@@ -57,7 +57,7 @@ class Tokens(NamedTuple):
     careful: bool  # the writer minds capitals
 
 
-def list_tokens(text: str, words: list[Word]) -> Tokens:
+def list_tokens(text: str, words: Sequence[Word]) -> Tokens:
     """The text as tokens with an edge at both ends; every number is #."""
     lows, classes, at = [EDGE] * REACH, [EDGE] * REACH, []
     end = 0
@@ -104,7 +104,7 @@ def classify_own(low: str) -> str:
     )
 
 
-def list_candidates(text: str, words: list[Word]) -> list[int]:
+def list_candidates(text: str, words: Sequence[Word]) -> list[int]:
     """Numbers of the words that could be names."""
     lists, gathered = load_lists(), gather_words()
     shouting, spanish = is_shouting(text), speaks_spanish(words)
@@ -128,7 +128,7 @@ def list_candidates(text: str, words: list[Word]) -> list[int]:
     ]
 
 
-def list_features(number: int, words: list[Word], tokens: Tokens, shouting: bool) -> Iterator[str]:
+def list_features(number: int, words: Sequence[Word], tokens: Tokens, shouting: bool) -> Iterator[str]:
     """What weighs for or against one word."""
     word, at, lists = words[number], tokens.at[number], load_lists()
     case = "shout" if shouting else word.case + ("1" if word.first else "")

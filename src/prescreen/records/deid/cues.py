@@ -5,6 +5,8 @@ patient.
 """
 
 import re
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from prescreen.records.deid.particles import PARTICLES
@@ -12,6 +14,7 @@ from prescreen.records.deid.spans import Span, fold
 from prescreen.records.deid.vocabulary import Word, is_eponym, suspect_words
 from prescreen.records.deid.wordcues import spot_word_names
 from prescreen.records.deid.wordlists import is_safe, is_typing_error, load_lists
+from prescreen.records.deid.words import list_words
 
 _KIN: Final = (
     r"(?:(?:son|daughter|mother|father|brother|sister)-in-law|husband|wife|partner|son|daughter|mum|mom"
@@ -108,9 +111,10 @@ class Names(NamedTuple):
     shy: frozenset[str]  # name words that are words besides: elsewhere names only in capitals within a sentence
 
 
-def spot_names(text: str, words: list[Word]) -> Names:
+@lru_cache(maxsize=4096)
+def spot_names(text: str) -> Names:
     """Names by cue, and every word the vocabulary suspects."""
-    low, lists = fold(text), load_lists()
+    words, low, lists = list_words(text), fold(text), load_lists()
     at = {word.start: number for number, word in enumerate(words)}
     cued: set[int] = set()
     for regex, strong in ((_TITLES, True), (_LABEL, True), (_REGARDS, True), (_BED, False), (_WEAK, False)):
@@ -153,7 +157,7 @@ def spot_names(text: str, words: list[Word]) -> Names:
     return Names(spans, frozenset(sure - plain), frozenset(shy & plain))
 
 
-def _joins(number: int, words: list[Word], text: str) -> bool:
+def _joins(number: int, words: Sequence[Word], text: str) -> bool:
     """Whether a glue word has nothing but a space between its neighbours and itself: not `Bell of 12 Xway`."""
     if not 0 < number < len(words) - 1:
         return False
@@ -161,7 +165,7 @@ def _joins(number: int, words: list[Word], text: str) -> bool:
     return text[left.end : word.start] == " " == text[word.end : right.start]
 
 
-def _skip_initials(number: int | None, words: list[Word], text: str, cued: set[int]) -> int | None:
+def _skip_initials(number: int | None, words: Sequence[Word], text: str, cued: set[int]) -> int | None:
     """The first word behind a title's initials and particles: `Dr P. K. de la X`."""
     start = number
     while number is not None and number + 1 < len(words):
@@ -187,7 +191,7 @@ def slips(word: Word) -> bool:
     return word.case == "lower" and is_typing_error(word.low)
 
 
-def suspect_beside(found: set[int], words: list[Word], text: str) -> set[int]:
+def suspect_beside(found: set[int], words: Sequence[Word], text: str) -> set[int]:
     """A word of the name list beside a name is part of it, in any letter case: `grace okafor`."""
     lists, grown = load_lists(), set(found)
     for number in found:
@@ -207,7 +211,7 @@ def suspect_beside(found: set[int], words: list[Word], text: str) -> set[int]:
     return grown
 
 
-def _accept(number: int, words: list[Word], text: str, low: str, strong: bool, title: bool) -> bool:
+def _accept(number: int, words: Sequence[Word], text: str, low: str, strong: bool, title: bool) -> bool:
     """Whether the word after a cue is a name there."""
     lists, word = load_lists(), words[number]
     if word.low in lists.kept or word.low in lists.titles or len(word.low) < 2:

@@ -5,6 +5,7 @@ speech says person, and so does a given name that may have what the noun names (
 """
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from prescreen.records.deid.lexicon import gather_words
@@ -44,7 +45,7 @@ _OUTCOME: Final = re.compile(
 _STAFF: Final = re.compile(r"\s+(?:clinic|results?|came|was|is|nurse|unit|ward)\b")
 
 
-def is_eponym(words: list[Word], number: int, text: str) -> bool:
+def is_eponym(words: Sequence[Word], number: int, text: str) -> bool:
     """Whether a word stands in a clinical sense: Crohn's, Bell's palsy, but not Mr Bell."""
     lists, word = load_lists(), words[number]
     if number and words[number - 1].low in lists.titles and words[number - 1].end + 2 >= word.start:
@@ -66,7 +67,7 @@ def is_eponym(words: list[Word], number: int, text: str) -> bool:
     return clinical and not _is_person(word, text)
 
 
-def _is_listed(words: list[Word], number: int, text: str) -> bool:
+def _is_listed(words: Sequence[Word], number: int, text: str) -> bool:
     """By our own short lists."""
     lists, word = load_lists(), words[number]
     if word.low not in lists.eponyms and word.low not in lists.in_context:
@@ -98,13 +99,13 @@ def _is_possessive(word: Word, text: str) -> bool:
     return known or (word.low not in gathered.census and text[word.end :].lstrip().lower()[:3] in ("neg", "pos"))
 
 
-def _is_graded(words: list[Word], number: int, text: str) -> bool:
+def _is_graded(words: Sequence[Word], number: int, text: str) -> bool:
     """Whether a Roman numeral or a stage follows a word no census knows: Mobitz II."""
     word = words[number]
     return word.low not in gather_words().census and _GRADED.match(text, word.end) is not None
 
 
-def _has_outcome(words: list[Word], number: int, text: str) -> bool:
+def _has_outcome(words: Sequence[Word], number: int, text: str) -> bool:
     """Whether a sign's outcome follows: Lachman positive, Tinel's +; not Ann Lee positive, Lee positive for flu."""
     gathered, word = gather_words(), words[number]
     if word.low in gathered.given or not _OUTCOME.match(text, word.end):
@@ -117,7 +118,7 @@ def _joins(text: str, left: Word, right: Word) -> bool:
     return text[left.end : right.start] in (" ", "-", "' ", "’ ")
 
 
-def _in_phrase(words: list[Word], number: int, text: str) -> bool:
+def _in_phrase(words: Sequence[Word], number: int, text: str) -> bool:
     """Whether the word and its neighbour stand side by side in a term; two names need a third word or a hyphen."""
     lists, gathered = load_lists(), gather_words()
     pairs, names = gathered.terms.pairs, gathered.census
@@ -138,7 +139,7 @@ def _in_phrase(words: list[Word], number: int, text: str) -> bool:
     return False
 
 
-def _before_noun(words: list[Word], number: int, text: str) -> bool:
+def _before_noun(words: Sequence[Word], number: int, text: str) -> bool:
     """Whether a clinical noun follows, with nothing but more of the name between."""
     lists, gathered, word = load_lists(), gather_words(), words[number]
     last = number

@@ -6,6 +6,7 @@ taken where it is capitalised or beside another name of the patient. Knows no cu
 """
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -139,7 +140,7 @@ class KnownFinder:
         one = f"[{''.join(sorted(set(letters)))}]"
         return [("name", re.compile(rf"(?<![\w.]){one}\.\s?{one}(?:\.|\b)(?!\w)"))]
 
-    def find(self, text: str, words: list[Word]) -> list[Span]:
+    def find(self, text: str, words: Sequence[Word]) -> list[Span]:
         """Every place where one of the identifiers stands."""
         low = fold(text)
         spans = [

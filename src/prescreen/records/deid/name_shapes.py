@@ -4,6 +4,7 @@ Led by a particle, of two Korean syllables, in the name of a file; towns of two 
 """
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from prescreen.records.deid.lexicon import gather_words
@@ -66,7 +67,7 @@ def is_usual(low: str) -> bool:
     return is_safe(low) and low not in gather_words().census
 
 
-def spot_name_shapes(text: str, words: list[Word]) -> list[Span]:
+def spot_name_shapes(text: str, words: Sequence[Word]) -> list[Span]:
     """Every such name."""
     low = fold(text)
     syllables = read_words("korean")

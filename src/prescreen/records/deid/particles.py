@@ -5,7 +5,7 @@ Arabic or Irish one in capitals by itself. Knows no patient but the name parts i
 """
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
 from prescreen.records.deid.lexicon import gather_words
@@ -54,7 +54,7 @@ def _bare(letters: str) -> str:
     return re.sub(r"[^a-z]", "", letters.lower())
 
 
-def grow_names(text: str, words: list[Word], spans: list[Span], known: Collection[str] = ()) -> list[Span]:
+def grow_names(text: str, words: Sequence[Word], spans: list[Span], known: Collection[str] = ()) -> list[Span]:
     """What belongs to the names found: particles, halves of double names, short surnames, hyphened towns."""
     low = fold(text)
     grown: list[Span] = []
@@ -106,7 +106,7 @@ def grow_names(text: str, words: list[Word], spans: list[Span], known: Collectio
 
 def _consider(
     number: int,
-    words: list[Word],
+    words: Sequence[Word],
     text: str,
     low: str,
     named: bytearray,

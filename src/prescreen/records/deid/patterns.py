@@ -7,7 +7,7 @@ Knows no patient; places are in places.py, dates in dates.py.
 
 import re
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -124,7 +124,8 @@ def _load_shapes() -> _Shapes:
     return _Shapes(tuple(rows), re.compile(parts["measure"]), fill(parts["own_age"]))
 
 
-def spot_patterns(text: str) -> list[Span]:
+@lru_cache(maxsize=4096)  # a text is looked at when it is read, when it is clean, and again where it recurs
+def spot_patterns(text: str) -> tuple[Span, ...]:
     """Everything with a shape: numbers, addresses, dates, places with a street's or postcode's form."""
     low = fold(text)
     spans = [*spot_dates(text), *spot_places(text, low), *spot_ages(text, low), *spot_codes(text, low)]
@@ -133,7 +134,7 @@ def spot_patterns(text: str) -> list[Span]:
         for match in regex.finditer(low):
             if match[group] and (check is None or check(match[group])):
                 spans.append(Span(match.start(group), match.end(group), kind, "pattern"))
-    return spans
+    return tuple(spans)
 
 
 def spot_age(text: str, age: int) -> list[Span]:

@@ -6,7 +6,7 @@ finds the dates. Models come from installed packages, never from the network. Kn
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -103,7 +103,7 @@ def _is_firm(low: str, entity: Entity) -> bool:
     return bool(_FIRM.search(inside) or _WORK.search(before))
 
 
-def _trim(text: str, words: list[Word], entity: Entity, kind: Kind) -> list[Span]:
+def _trim(text: str, words: Sequence[Word], entity: Entity, kind: Kind) -> list[Span]:
     inside = [n for n, word in enumerate(words) if entity.start <= word.start and word.end <= entity.end]
     while inside and _is_plain(inside[0], words, text):
         inside.pop(0)
@@ -112,7 +112,7 @@ def _trim(text: str, words: list[Word], entity: Entity, kind: Kind) -> list[Span
     return [Span(words[inside[0]].start, words[inside[-1]].end, kind, "detector")] if inside else []
 
 
-def _is_plain(number: int, words: list[Word], text: str) -> bool:
+def _is_plain(number: int, words: Sequence[Word], text: str) -> bool:
     """Whether a word at an entity's edge names nobody."""
     lists, word = load_lists(), words[number]
     low = word.low

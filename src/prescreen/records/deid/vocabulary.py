@@ -47,14 +47,14 @@ def speaks_spanish(words: Sequence[Word]) -> bool:
     )
 
 
-def suspect_words(text: str, words: list[Word]) -> set[int]:
+def suspect_words(text: str, words: Sequence[Word]) -> set[int]:
     """Numbers of the words that may name somebody or some place."""
     manner = Manner(is_shouting(text), is_careful(words), speaks_spanish(words))
     found = {n for n, w in enumerate(words) if _suspect(n, words, text, manner)}
     return _extend(found, words, text)
 
 
-def _suspect(number: int, words: list[Word], text: str, manner: Manner) -> bool:
+def _suspect(number: int, words: Sequence[Word], text: str, manner: Manner) -> bool:
     lists, word, shouting = load_lists(), words[number], manner.shouting
     low, size = word.low, len(word.low)
     if size < 2 or low in lists.kept or low in lists.titles or is_eponym(words, number, text):
@@ -120,7 +120,7 @@ _JOIN: Final = frozenset(
 )
 
 
-def _extend(found: set[int], words: list[Word], text: str) -> set[int]:
+def _extend(found: set[int], words: Sequence[Word], text: str) -> set[int]:
     """Take in what stands beside a suspected word and may be more of the same name."""
     lists = load_lists()
     for _ in range(2):

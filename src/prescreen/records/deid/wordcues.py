@@ -6,6 +6,7 @@ the same lists.
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from typing import Final
 
 from prescreen.records.deid.lexicon import gather_words
@@ -80,7 +81,7 @@ _PREFIXED: Final = re.compile(
 _OWN_LETTERS: Final = frozenset("áéíóúüñäößàâçèêëîïôûùœæ")
 
 
-def spot_word_names(text: str, words: list[Word], low: str) -> list[Span]:
+def spot_word_names(text: str, words: Sequence[Word], low: str) -> list[Span]:
     """Words taken as names or towns for what stands around them."""
     lists, spans = load_lists(), []
     names = _VIRTUES | lists.given
@@ -158,7 +159,7 @@ def is_foreign(raw: str) -> bool:
     )
 
 
-def _spot_foreign(text: str, words: list[Word]) -> list[Span]:
+def _spot_foreign(text: str, words: Sequence[Word]) -> list[Span]:
     """Words with such letters, in a text most of whose words have none."""
     found = [word for word in words if is_foreign(text[word.start : word.end])]
     if len(found) * 3 > len(words) + 6:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from prescreen.records.deid.spans import fold
@@ -21,7 +22,8 @@ class Word(NamedTuple):
     first: bool  # opens a sentence
 
 
-def list_words(text: str) -> list[Word]:
+@lru_cache(maxsize=4096)
+def list_words(text: str) -> tuple[Word, ...]:
     """The words of a text; hyphens part them."""
     words = []
     for match in _WORD.finditer(text):
@@ -32,7 +34,7 @@ def list_words(text: str) -> list[Word]:
         case = "shout" if shout else "capital" if raw[0].isupper() else "lower"
         first = bool(_START.search(text[max(0, match.start() - 4) : match.start()]))
         words.append(Word(match.start(), match.end(), low, case, first))
-    return words
+    return tuple(words)
 
 
 def is_shouting(text: str) -> bool:

@@ -39,7 +39,7 @@ ROUTES: Final[Mapping[str, frozenset[str]]] = {
     **_rows("sheet changes", ADMIN | frozenset({"physician"})),
     **_rows("change-accept", frozenset({"physician"})),  # whether care may stay changed is no admin's question
     **_rows("model", ADMIN | AUDITOR | frozenset({"physician"})),
-    **_rows("model-sign model-back", ADMIN | frozenset({"physician"})),
+    **_rows("model-sign model-end model-back", ADMIN | frozenset({"physician"})),
     **_rows("users user-add user-change outbox outbox-again system", ADMIN),
     **_rows("audit audit-visit grants grant-look", AUDITOR),
     **_rows("account account-password account-totp sign-out", STAFF),

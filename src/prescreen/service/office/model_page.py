@@ -1,10 +1,11 @@
 """The drafting model: what drafts, what is on trial and on what evidence; two people sign it, one takes it back.
 
-The console's `prescreen release approve` and `rollback` ask the same. A signature binds to what was shown. Judges
+The console's `prescreen release` asks the same. A signature binds to what was shown. Judges
 nothing.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Form, Request
@@ -14,7 +15,7 @@ from starlette.responses import Response
 from prescreen.errors import PrescreenError, RefusedError
 from prescreen.monitor.advance import advance, read_contacts
 from prescreen.monitor.board import read_board
-from prescreen.monitor.life import approve, rollback
+from prescreen.monitor.life import approve, rollback, withdraw
 from prescreen.monitor.registry import tell
 from prescreen.monitor.shelf import SIGNING, Shelf
 from prescreen.release import CURRENT
@@ -38,6 +39,7 @@ def make_router() -> APIRouter:
     router = APIRouter()
     router.add_api_route("/model", show_model, methods=["GET"], name="model")
     router.add_api_route("/model/sign", sign, methods=["POST"], name="model-sign")
+    router.add_api_route("/model/end", end, methods=["POST"], name="model-end")
     router.add_api_route("/model/back", take_back, methods=["POST"], name="model-back")
     return router
 
@@ -66,29 +68,43 @@ def take_back(
     code: Annotated[str, Form()] = "",
 ) -> Response:
     """The release before drafts again, or the rules alone; one person may do that."""
+    return _do(request, caller, password, code, lambda shelf: roll_back(shelf, caller.who, why), why)
+
+
+def end(
+    request: Request,
+    caller: CurrentUser,
+    why: Annotated[str, Form()] = "",
+    password: Annotated[str, Form()] = "",
+    code: Annotated[str, Form()] = "",
+) -> Response:
+    """The candidate's end, wherever it stands; what drafts goes on."""
+    return _do(request, caller, password, code, lambda shelf: withdraw(shelf, caller.who, check_reason(why)), why)
+
+
+def check_reason(why: str) -> str:
+    """A reason that can stand in the ledger."""
     told = why.strip()
     if not LEAST <= len(told) <= MOST or not told.isprintable():
-        return _show(request, caller, f"Write why in {LEAST} to {MOST} characters, without anybody's name.", why)
-    return _do(request, caller, password, code, lambda shelf: roll_back(shelf, caller.who, told), why)
+        raise RefusedError(f"write why in {LEAST} to {MOST} characters, without anybody's name")
+    return told
 
 
 def put_signature(shelf: Shelf, who: Who, key: str) -> None:
     """Sign, and take the candidate as far as it may go now."""
     approve(shelf, who, key)
     advance(shelf, read_contacts(shelf), who)
-    tell(shelf)
 
 
 def roll_back(shelf: Shelf, who: Who, why: str) -> None:
     """Take back what drafts now."""
     if not (shelf.folder / CURRENT).exists():
         raise RefusedError("no release drafts; there is nothing to take back")
-    rollback(shelf, who, why)
-    tell(shelf)
+    rollback(shelf, who, check_reason(why))
 
 
 def _do(
-    request: Request, caller: Caller, password: str, code: str, act: Callable[[Shelf], None], why: str = ""
+    request: Request, caller: Caller, password: str, code: str, act: Callable[[Shelf], object], why: str = ""
 ) -> Response:
     """Show who one is where that was a while ago, then act."""
     store, shelf, token, fault = store_of(request), house_of(request).shelf, "", ""
@@ -104,6 +120,8 @@ def _do(
         token = answer.begun.token
     try:
         act(shelf)
+        with suppress(PrescreenError, OSError):  # the registry is told besides; what was done is done
+            tell(shelf)
     except PrescreenError as error:
         fault = f"{str(error)[:1].upper()}{str(error)[1:]}."
     except OSError:
@@ -132,6 +150,7 @@ def _show(request: Request, caller: Caller, fault: str = "", why: str = "") -> R
         signing=SIGNING,
         lines=list(reversed(board.lines))[:LAST] if board else [],
         may_sign=signs and board is not None and board.may_be_signed(caller.who.role),
+        may_end=signs and board is not None and bool(board.state.candidate),
         may_take_back=signs and board is not None and board.current is not None,
         fault=fault,
         why=why,
