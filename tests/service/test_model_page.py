@@ -123,13 +123,14 @@ def test_a_ledger_that_was_edited_is_told_and_nothing_is_signed(client, house, t
     assert 'action="/model/sign"' not in page.text
 
 
-def test_a_gate_that_is_another_one_by_now_is_told(client, house, tmp_path) -> None:
+@pytest.mark.parametrize("name", [MANIFEST, "gate.json"])
+def test_a_gate_that_is_another_one_by_now_is_told(client, house, tmp_path, name: str) -> None:
     propose(house, tmp_path)
-    gate = tmp_path / "a" / "05-gate" / MANIFEST
-    gate.write_text(gate.read_text() + "\n")
+    path = tmp_path / "a" / "05-gate" / name
+    path.write_text(path.read_text() + "\n")
     sign_in(client, house, ADMIN)
     page = client.get("/model").text
-    assert "is gone, or not the one of dpo" in page and 'action="/model/sign"' not in page
+    assert "is gone, edited, or another one" in page and 'action="/model/sign"' not in page
 
 
 def test_the_gates_checks_are_told_with_their_cases(client, house, tmp_path) -> None:

@@ -13,6 +13,7 @@ from prescreen.monitor.advance import judge, read_contacts
 from prescreen.monitor.ledger import Line
 from prescreen.monitor.shelf import Shelf, State, read_proposed, read_state
 from prescreen.monitor.trial import Judged
+from prescreen.pipeline import Stages, open_run
 from prescreen.release import CURRENT, Release, read_release
 from prescreen.run import MANIFEST, hash_file
 
@@ -71,17 +72,17 @@ def read_board(shelf: Shelf) -> Board:
         faults.append(str(error))
     if (shown := candidate or current) is not None:
         try:
-            evidence = read_evidence(shown)
-        except (OSError, ValueError, KeyError, TypeError):
-            faults.append(f"the verdict of the gate in {shown.gate} is gone, or not the one of {shown.candidate}")
+            evidence = read_evidence(shown, shelf.stages)
+        except (PrescreenError, OSError, ValueError, KeyError, TypeError):
+            faults.append(f"the gate of {shown.candidate} in {shown.gate} is gone, edited, or another one")
     return Board(state, current, candidate, evidence, trial, lines, tuple(faults))
 
 
-def read_evidence(release: Release) -> Evidence:
-    """The gate's checks, as the release names them; ValueError where the run is another one by now."""
+def read_evidence(release: Release, stages: Stages) -> Evidence:
+    """The gate's checks, as the release names them; ValueError where the run is another one or was edited."""
     gate = Path(release.gate)
-    if hash_file(gate / MANIFEST) != release.verdict:
-        raise ValueError(f"{gate}: is another run")
+    if hash_file(gate / MANIFEST) != release.verdict or open_run(gate, stages).damage():
+        raise ValueError(f"{gate}: is not the run that was promoted")
     told: dict[str, Any] = json.loads((gate / "gate.json").read_text(encoding="utf-8"))
     findings = tuple(
         Finding(
