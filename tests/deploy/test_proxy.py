@@ -106,7 +106,15 @@ def wait_for(port: int) -> None:
 
 
 @pytest.fixture(scope="module")
-def proxy(deploy: Path, server: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
+def nobody() -> Iterator[int]:
+    """A port where nothing listens and, while it is held, nothing else can."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def proxy(deploy: Path, server: int, nobody: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
     """The container's configuration with only addresses and folders of this machine put in."""
     assert NGINX is not None
     folder = tmp_path_factory.mktemp("proxy")
@@ -117,7 +125,7 @@ def proxy(deploy: Path, server: int, tmp_path_factory: pytest.TempPathFactory) -
     text = (deploy / "nginx" / "nginx.conf").read_text()
     swaps = {
         "/tmp/": f"{folder}/",
-        "default app:8080;": f"default 127.0.0.1:{server}; gone.example 127.0.0.1:{free_port()};",
+        "default app:8080;": f"default 127.0.0.1:{server}; gone.example 127.0.0.1:{nobody};",
         "/etc/prescreen-proxy": f"{folder}",
         "listen 8443": f"listen 127.0.0.1:{tls}",
         "listen 8080": f"listen 127.0.0.1:{plain}",
