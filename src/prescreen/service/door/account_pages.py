@@ -8,6 +8,7 @@ from starlette.responses import RedirectResponse, Response
 from prescreen.errors import RefusedError
 from prescreen.service.door import cookies
 from prescreen.service.door.identity import Caller, CurrentUser, doors_of, store_of
+from prescreen.service.door.proof import with_token
 from prescreen.service.door.refusal import tell_refusal
 from prescreen.store import sign_in as door
 from prescreen.store.accounts import check_own
@@ -76,7 +77,7 @@ def set_totp(
     if not door.enrol_totp(store, user, session.id, value["secret"], code):
         fresh = Caller(caller.who, session.csrf, session, user, None, caller.unfinished)
         fault = "The code of the app is not right. Check the clock of your phone and try the next code."
-        return _with_token(request, _page(request, fresh, fault=fault, secret=value["secret"]), token)
+        return with_token(request, _page(request, fresh, fault=fault, secret=value["secret"]), token)
     return _done(request, token, "totp")
 
 
@@ -96,13 +97,7 @@ def _fault_of(caller: Caller, password: str, new: str, again: str) -> str:
 
 def _done(request: Request, token: str, what: str) -> Response:
     where = f"{request.app.url_path_for('account')}?done={what}"
-    return _with_token(request, RedirectResponse(where, 303, headers={"Cache-Control": "no-store"}), token)
-
-
-def _with_token(request: Request, response: Response, token: str) -> Response:
-    if token:
-        cookies.put_cookie(response, cookies.STAFF, token, plain=doors_of(request).plain)
-    return response
+    return with_token(request, RedirectResponse(where, 303, headers={"Cache-Control": "no-store"}), token)
 
 
 def _page(request: Request, caller: Caller, *, told: str = "", fault: str = "", secret: str = "") -> Response:

@@ -7,12 +7,10 @@ from fastapi.responses import RedirectResponse
 from starlette.responses import Response
 
 from prescreen.errors import PrescreenError
-from prescreen.service.door import cookies
-from prescreen.service.door.identity import CurrentUser, doors_of, store_of
-from prescreen.service.door.refusal import tell_refusal
+from prescreen.service.door.identity import CurrentUser, store_of
+from prescreen.service.door.proof import prove_again, with_token
 from prescreen.service.house import house_of
 from prescreen.store.glass import REASON_LEAST, break_glass, is_fresh
-from prescreen.store.sign_in import prove
 
 
 def make_router() -> APIRouter:
@@ -36,22 +34,16 @@ def take(
     code: Annotated[str, Form()] = "",
 ) -> Response:
     """Show who one is where that was a while ago, then open the visit."""
-    store, token, proved = store_of(request), "", caller.proved
-    assert caller.user is not None and caller.session is not None
-    if not is_fresh(proved, store.clock()):
-        answer = prove(store, caller.user, caller.session.id, password, code)
-        if answer.begun is None:
-            return _page(request, caller, visit_id, tell_refusal(answer), reason)
-        token, proved = answer.begun.token, answer.begun.session.proved
+    proof = prove_again(request, caller, password, code)
+    if proof.refusal:
+        return _page(request, caller, visit_id, proof.refusal, reason)
     try:
-        with store.act(caller.who) as act:
-            break_glass(act, visit_id[:64], reason, proved)
+        with store_of(request).act(caller.who) as act:
+            break_glass(act, visit_id[:64], reason, proof.at)
         response: Response = RedirectResponse(f"/visits/{visit_id[:64]}", 303)
     except PrescreenError as error:
         response = _page(request, caller, visit_id, str(error), reason)
-    if token:
-        cookies.put_cookie(response, cookies.STAFF, token, plain=doors_of(request).plain)
-    return response
+    return with_token(request, response, proof.token)
 
 
 def _page(request: Request, caller: CurrentUser, visit_id: str, fault: str = "", reason: str = "") -> Response:

@@ -19,16 +19,15 @@ from prescreen.monitor.life import approve, rollback, withdraw
 from prescreen.monitor.registry import tell
 from prescreen.monitor.shelf import SIGNING, Shelf
 from prescreen.release import CURRENT
-from prescreen.service.door import cookies
-from prescreen.service.door.identity import Caller, CurrentUser, doors_of, store_of
-from prescreen.service.door.refusal import tell_refusal
+from prescreen.service.door.identity import Caller, CurrentUser, store_of
+from prescreen.service.door.proof import prove_again, with_token
 from prescreen.service.door.roles import roles_of
 from prescreen.service.house import house_of
 from prescreen.store.base import Who
 from prescreen.store.glass import is_fresh
 from prescreen.store.glimpse import name_users
-from prescreen.store.sign_in import prove
 
+Typed = Annotated[str, Form()]
 LAST: Final = 30  # lines of the ledger that are shown
 LEAST, MOST = 8, 200  # characters of a reason
 ELSEWHERE: Final = "You sign in with your organisation. Sign out and in again, then do it within five minutes."
@@ -52,9 +51,9 @@ def show_model(request: Request, caller: CurrentUser) -> Response:
 def sign(
     request: Request,
     caller: CurrentUser,
-    key: Annotated[str, Form()] = "",
-    password: Annotated[str, Form()] = "",
-    code: Annotated[str, Form()] = "",
+    key: Typed = "",
+    password: Typed = "",
+    code: Typed = "",
 ) -> Response:
     """A signature under exactly the candidate that was shown; the second one lets it draft."""
     return _do(request, caller, password, code, lambda shelf: put_signature(shelf, caller.who, key[:64]))
@@ -63,9 +62,9 @@ def sign(
 def take_back(
     request: Request,
     caller: CurrentUser,
-    why: Annotated[str, Form()] = "",
-    password: Annotated[str, Form()] = "",
-    code: Annotated[str, Form()] = "",
+    why: Typed = "",
+    password: Typed = "",
+    code: Typed = "",
 ) -> Response:
     """The release before drafts again, or the rules alone; one person may do that."""
     return _do(request, caller, password, code, lambda shelf: roll_back(shelf, caller.who, why), why)
@@ -74,9 +73,9 @@ def take_back(
 def end(
     request: Request,
     caller: CurrentUser,
-    why: Annotated[str, Form()] = "",
-    password: Annotated[str, Form()] = "",
-    code: Annotated[str, Form()] = "",
+    why: Typed = "",
+    password: Typed = "",
+    code: Typed = "",
 ) -> Response:
     """The candidate's end, wherever it stands; what drafts goes on."""
     return _do(request, caller, password, code, lambda shelf: withdraw(shelf, caller.who, check_reason(why)), why)
@@ -107,17 +106,15 @@ def _do(
     request: Request, caller: Caller, password: str, code: str, act: Callable[[Shelf], object], why: str = ""
 ) -> Response:
     """Show who one is where that was a while ago, then act."""
-    store, shelf, token, fault = store_of(request), house_of(request).shelf, "", ""
-    assert caller.user is not None and caller.session is not None
+    shelf, fault = house_of(request).shelf, ""
+    assert caller.user is not None
     if shelf is None:
         return _show(request, caller, "The settings name no release.", why)
-    if not is_fresh(caller.proved, store.clock()):
-        if caller.user.issuer is not None:
-            return _show(request, caller, ELSEWHERE, why)
-        answer = prove(store, caller.user, caller.session.id, password, code)
-        if answer.begun is None:
-            return _show(request, caller, tell_refusal(answer), why)
-        token = answer.begun.token
+    if caller.user.issuer is not None and not is_fresh(caller.proved, store_of(request).clock()):
+        return _show(request, caller, ELSEWHERE, why)
+    proof = prove_again(request, caller, password, code)
+    if proof.refusal:
+        return _show(request, caller, proof.refusal, why)
     try:
         act(shelf)
         with suppress(PrescreenError, OSError):  # the registry is told besides; what was done is done
@@ -127,9 +124,7 @@ def _do(
     except OSError:
         fault = "The folder of releases cannot be written from here; use `prescreen release` where it is kept."
     response = _show(request, caller, fault, why) if fault else RedirectResponse("/model", 303)
-    if token:
-        cookies.put_cookie(response, cookies.STAFF, token, plain=doors_of(request).plain)
-    return response
+    return with_token(request, response, proof.token)
 
 
 def _show(request: Request, caller: Caller, fault: str = "", why: str = "") -> Response:
