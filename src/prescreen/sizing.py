@@ -124,7 +124,7 @@ def kept_per_token(config: Mapping[str, Any], plan: Plan) -> tuple[float, float]
         return everything, 0
     if plan.recompute == "full":
         return hidden * width, everything
-    products = (2 + chosen) * hidden + 2 * chosen * inner + attention + config["num_local_experts"]
+    products = (2 + chosen) * hidden + 2 * chosen * inner + attention
     products += inside * plan.rank
     return (hidden + products) * width, everything
 

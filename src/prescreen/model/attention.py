@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from prescreen.errors import GuardError
 from prescreen.model.blocks import attend_blocks, plan_blocks
+from prescreen.model.keeping import keep
 from prescreen.model.parts import Group, Part, plan_parts
 
 NAME, CACHED = "packed", "cached"
@@ -115,6 +116,20 @@ def attend_dense(
     return join_parts(parts, found, sinks, len(query))[0].to(query.dtype)
 
 
+def attend_flash(
+    query: Tensor, key: Tensor, value: Tensor, sinks: Tensor, parts: list[Part], scale: float
+) -> tuple[Tensor, Tensor]:
+    """torch's CPU flash attention over parts, no gradients: output [N, H, d] and log-sum-exp [N, H]."""
+    repeats = query.shape[1] // key.shape[1]
+    found = []
+    for part in parts:
+        q = gather(query, part.group)
+        k, v = (gather_keys(t, part, repeats) for t in (key, value))
+        out, lse = _FLASH(q, k, v, 0.0, part.causal, attn_mask=part.mask, scale=scale)
+        found.append((scattered(out, part.group), scattered(lse, part.group)))
+    return join_parts(parts, found, sinks, len(query))
+
+
 class _FlashWithSinks(torch.autograd.Function):
     """torch's CPU flash attention over parts.
 
@@ -126,14 +141,7 @@ class _FlashWithSinks(torch.autograd.Function):
     def forward(
         ctx: Any, query: Tensor, key: Tensor, value: Tensor, sinks: Tensor, parts: list[Part], scale: float
     ) -> Tensor:
-        repeats = query.shape[1] // key.shape[1]
-        found = []
-        for part in parts:
-            q = gather(query, part.group)
-            k, v = (gather_keys(t, part, repeats) for t in (key, value))
-            out, lse = _FLASH(q, k, v, 0.0, part.causal, attn_mask=part.mask, scale=scale)
-            found.append((scattered(out, part.group), scattered(lse, part.group)))
-        output, total = join_parts(parts, found, sinks, len(query))
+        output, total = keep(attend_flash, query, key, value, sinks, parts, scale)
         ctx.parts, ctx.scale = parts, scale
         ctx.save_for_backward(query, key, value, sinks, output, total)
         return output

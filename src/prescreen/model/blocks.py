@@ -86,8 +86,7 @@ def plan_blocks(
     """Who sees whom in a row of documents, rounded up to `STEP`; `parents` as in `parts.plan_parts`.
 
     Tokens beyond the row are a document of their own, so that no query is without a key. Blocks are found from the
-    documents' lengths: torch's own `create_block_mask` looks at every pair of tokens. In numpy, because selective
-    recomputation counts a layer's operations in torch, and a plan is made for the first layer of a kind alone.
+    documents' lengths, in numpy: torch's own `create_block_mask` looks at every pair of tokens.
     """
     size = -(-sum(lengths) // STEP) * STEP
     sizes = np.array([*lengths, size - sum(lengths)])

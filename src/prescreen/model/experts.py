@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from prescreen.model.fuse import fuse
+from prescreen.model.keeping import keep
 from prescreen.model.mxfp4 import Packed, decode
 
 NAME = "sorted"
@@ -33,7 +34,7 @@ class _PackedLinear(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, rows: Tensor, bias: Tensor, packed: Packed) -> Tensor:
         ctx.packed = packed
-        return torch.addmm(bias, rows, decode(packed, rows.dtype)[0])
+        return keep(lambda: torch.addmm(bias, rows, decode(packed, rows.dtype)[0]))
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
@@ -97,11 +98,11 @@ def forward_sorted(
             one = Packed(*(tensor[number : number + 1] for tensor in stored[name]))
             found = _PackedLinear.apply(part, bias, one)
         else:
-            found = torch.addmm(bias, part, dense[name][number])
+            found = keep(torch.addmm, bias, part, dense[name][number])
         if name not in updates:
             return found
         left, right, scale = updates[name]
-        return torch.addmm(found, part @ left[number], right[number], alpha=scale)
+        return torch.addmm(found, keep(torch.mm, part, left[number]), right[number], alpha=scale)
 
     outputs = []
     for number, part in enumerate(hidden.index_select(0, rows).split(counts)):

@@ -17,11 +17,17 @@ from torch.nn.functional import grouped_mm
 from prescreen.errors import GuardError
 from prescreen.model.experts import WEIGHTS, Factors, clamped_glu, clamped_glu_slope
 from prescreen.model.fuse import fuse
+from prescreen.model.keeping import keep
 from prescreen.model.mxfp4 import BLOCK, Packed, unpack
 from prescreen.sizing import MOST_DECODED
 
 NAME = "grouped"
 ALIGNED = 8  # grouped products want rows of a multiple of 16 bytes
+
+
+def multiply_groups(rows: Tensor, weight: Tensor, ends: Tensor) -> Tensor:
+    """Rows by expert times their expert's weight: [N, in], [E, in, out], where each expert ends -> [N, out]."""
+    return grouped_mm(rows, weight, offs=ends)
 
 
 def _slices(packed: Packed) -> list[Packed]:
@@ -38,8 +44,12 @@ class _PackedProducts(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, rows: Tensor, packed: Packed, ends: Tensor) -> Tensor:
         ctx.packed, ctx.ends = packed, ends
-        found = [grouped_mm(rows, unpack(*p, rows.dtype).transpose(1, 2), offs=ends) for p in _slices(packed)]
-        return found[0] if len(found) == 1 else torch.cat(found, -1)
+
+        def multiply() -> Tensor:
+            found = [grouped_mm(rows, unpack(*p, rows.dtype).transpose(1, 2), offs=ends) for p in _slices(packed)]
+            return found[0] if len(found) == 1 else torch.cat(found, -1)
+
+        return keep(multiply)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
@@ -179,15 +189,15 @@ def forward_grouped(
         if name in stored:
             product = _PackedProducts.apply(part, stored[name], ends)
         else:
-            product = grouped_mm(part, dense[name], offs=ends)
+            product = keep(multiply_groups, part, dense[name], ends)
         bias = getattr(experts, f"{name}_bias")
         if name not in updates:
             return product, None, bias, owner
         left, right, scale = updates[name]
         if part.is_cuda and left.shape[-1] % ALIGNED:
             raise GuardError(f"a card's grouped products want a rank that {ALIGNED} divides; set lora.rank")
-        narrow = grouped_mm(part, left.to(part.dtype).contiguous(), offs=ends) * scale
-        return product, grouped_mm(narrow, right.to(part.dtype).contiguous(), offs=ends), bias, owner
+        narrow = keep(multiply_groups, part, left.to(part.dtype).contiguous(), ends) * scale
+        return product, multiply_groups(narrow, right.to(part.dtype).contiguous(), ends), bias, owner
 
     rows = _Spread.apply(hidden, order, inverse)
     gated = _Gate.apply(*multiply("gate_up_proj", rows), experts.alpha, experts.limit)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from prescreen.model import experts, grouped
 from prescreen.model.experts import Factors
+from prescreen.model.keeping import keep
 
 FORWARDS = {experts.NAME: experts.forward_sorted, grouped.NAME: grouped.forward_grouped}
 
@@ -42,7 +43,7 @@ class SplitLinear(Linear):
         name = self.active_adapters[0]
         left, right = (factors[name].weight.to(x.dtype) for factors in (self.lora_A, self.lora_B))
         whole = self.base_layer(x)
-        narrow = nn.functional.linear(x, left).flatten(0, -2)
+        narrow = keep(nn.functional.linear, x, left).flatten(0, -2)
         return torch.addmm(whole.flatten(0, -2), narrow, right.T, alpha=self.scaling[name]).view_as(whole)
 
 
