@@ -8,7 +8,7 @@ from starlette.responses import RedirectResponse, Response
 from prescreen.errors import RefusedError
 from prescreen.service.door import cookies
 from prescreen.service.door.identity import Caller, CurrentUser, doors_of, store_of
-from prescreen.service.door.proof import with_token
+from prescreen.service.door.proof import ask_proof, with_token
 from prescreen.service.door.refusal import tell_refusal
 from prescreen.store import sign_in as door
 from prescreen.store.accounts import check_own
@@ -116,7 +116,8 @@ def _page(request: Request, caller: Caller, *, told: str = "", fault: str = "", 
         unfinished=caller.unfinished,
         told=told,
         fault=fault,
-        fresh=is_fresh(caller.session.proved, store.clock()),
+        asked=ask_proof(request, caller, always=True),
+        asked_app=ask_proof(request, caller, always=user.totp is not None),
         secret=" ".join(secret[at : at + 4] for at in range(0, len(secret), 4)),
         picture=segno.make(address).svg_data_uri(scale=4, border=4, light="#fff"),
         pending=cookies.seal_value(store.keys, f"totp|{user.id}", sealed),

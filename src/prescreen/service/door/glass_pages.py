@@ -8,9 +8,9 @@ from starlette.responses import Response
 
 from prescreen.errors import PrescreenError
 from prescreen.service.door.identity import CurrentUser, store_of
-from prescreen.service.door.proof import prove_again, with_token
+from prescreen.service.door.proof import ask_proof, prove_again, with_token
 from prescreen.service.house import house_of
-from prescreen.store.glass import REASON_LEAST, break_glass, is_fresh
+from prescreen.store.glass import REASON_LEAST, break_glass
 
 
 def make_router() -> APIRouter:
@@ -47,7 +47,6 @@ def take(
 
 
 def _page(request: Request, caller: CurrentUser, visit_id: str, fault: str = "", reason: str = "") -> Response:
-    assert caller.user is not None
     return house_of(request).render(
         request,
         "glass.html",
@@ -56,6 +55,5 @@ def _page(request: Request, caller: CurrentUser, visit_id: str, fault: str = "",
         fault=fault,
         reason=reason[:500],
         least=REASON_LEAST,
-        ask_proof=not is_fresh(caller.proved, store_of(request).clock()),
-        has_code=caller.user.totp is not None,
+        asked=ask_proof(request, caller),
     )

@@ -13,12 +13,26 @@ from prescreen.store.glass import is_fresh
 from prescreen.store.sign_in import prove
 
 
+class Asked(NamedTuple):
+    """What a form asks of a person, so that they show who they are."""
+
+    password: bool
+    code: bool
+
+
 class Proof(NamedTuple):
     """When it was shown; a new token for the browser where that was now, and a sentence where it was refused."""
 
     at: datetime.datetime | None
     token: str = ""
     refusal: str = ""
+
+
+def ask_proof(request: Request, caller: Caller, *, always: bool = False) -> Asked:
+    """Nothing is asked of who showed it a moment ago, unless it is `always` asked."""
+    assert caller.user is not None
+    asks = caller.user.issuer is None and (always or not is_fresh(caller.proved, store_of(request).clock()))
+    return Asked(asks, asks and caller.user.totp is not None)
 
 
 def prove_again(request: Request, caller: Caller, password: str, code: str) -> Proof:

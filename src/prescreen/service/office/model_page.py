@@ -20,7 +20,7 @@ from prescreen.monitor.registry import tell
 from prescreen.monitor.shelf import SIGNING, Shelf
 from prescreen.release import CURRENT
 from prescreen.service.door.identity import Caller, CurrentUser, store_of
-from prescreen.service.door.proof import prove_again, with_token
+from prescreen.service.door.proof import ask_proof, prove_again, with_token
 from prescreen.service.door.roles import roles_of
 from prescreen.service.house import house_of
 from prescreen.store.base import Who
@@ -151,6 +151,5 @@ def _show(request: Request, caller: Caller, fault: str = "", why: str = "") -> R
         why=why,
         least=LEAST,
         most=MOST,
-        ask_proof=caller.user.issuer is None and not is_fresh(caller.proved, store.clock()),
-        has_code=caller.user.totp is not None,
+        asked=ask_proof(request, caller),
     )

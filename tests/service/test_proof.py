@@ -1,0 +1,66 @@
+"""Who one is, shown once more before a grave act: at broken glass, at the model's page, at one's own account."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from monitor.shelves import make_gate
+from prescreen.monitor import life
+from prescreen.monitor.shelf import Shelf
+from prescreen.service.door import account_pages, glass_pages, sign_in
+from prescreen.service.office import model_page
+from prescreen.store.passwords import hash_password
+from prescreen.store.people import User
+from prescreen.store.visits import lock_visit
+from service.front import hidden, make_client, make_house
+from service.front import sign_in as come_in
+from small_release import STAGES
+from store.desk import NURSE, PATIENT, PHYSICIAN, SERVICE, make_drafted
+
+PASSWORD = "rain over the harbour"
+HASH = hash_password(PASSWORD)
+WHY = "Patient collapsed in the hall"
+ASKS = re.compile(r'<input [^>]*name="(password|code)"')
+
+
+@pytest.fixture
+def house(tmp_path: Path):
+    """A visit of another team, and a candidate that waits for signatures."""
+    house = make_house(tmp_path)
+    with house.store.act(SERVICE) as act:
+        for who in (NURSE, PHYSICIAN):
+            act.session.get_one(User, who.id).password = HASH
+    house.shelf = Shelf(tmp_path / "releases", STAGES, house.store, house.store.clock)
+    life.propose(house.shelf, make_gate(tmp_path, "a"), SERVICE)
+    for _ in range(2):
+        life.skip_trial(house.shelf, SERVICE, "this test")
+    yield house
+    house.store.close()
+
+
+@pytest.fixture
+def glass(house) -> str:
+    visit, _ = make_drafted(house.store)
+    with house.store.act(PATIENT) as act:
+        lock_visit(act, visit.id).team = "elsewhere"
+    return f"/glass/{visit.id}"
+
+
+@pytest.fixture
+def client(house):
+    pages = (account_pages, glass_pages, model_page, sign_in)
+    with make_client(house, *(page.make_router() for page in pages)) as client:
+        yield client
+
+
+def test_each_form_asks_by_the_same_fields_and_only_who_showed_it_long_ago(client, house, glass) -> None:
+    with house.store.act(SERVICE) as act:
+        act.session.get_one(User, PHYSICIAN.id).totp = b"a secret of another test"
+    come_in(client, house, PHYSICIAN)
+    assert [ASKS.findall(client.get(path).text) for path in (glass, "/model")] == [[], []]
+    house.store.clock.pass_by(minutes=6)
+    pages = [client.get(path).text for path in (glass, "/model", "/account")]
+    fields = [re.findall(r'<label for="\w+-(?:password|code)">.*', page) for page in pages]
+    told = [[re.sub(r'"\w+-(password|code)"', r'"\1"', field) for field in one[:2]] for one in fields]
+    assert told[0] == told[1] == told[2] and ASKS.findall("".join(told[0])) == ["password", "code"]
