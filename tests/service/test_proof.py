@@ -10,6 +10,7 @@ from prescreen.monitor import life
 from prescreen.monitor.shelf import Shelf
 from prescreen.service.door import account_pages, glass_pages, sign_in
 from prescreen.service.office import model_page
+from prescreen.store.glass import find_unseen
 from prescreen.store.passwords import hash_password
 from prescreen.store.people import User
 from prescreen.store.visits import lock_visit
@@ -64,3 +65,24 @@ def test_each_form_asks_by_the_same_fields_and_only_who_showed_it_long_ago(clien
     fields = [re.findall(r'<label for="\w+-(?:password|code)">.*', page) for page in pages]
     told = [[re.sub(r'"\w+-(password|code)"', r'"\1"', field) for field in one[:2]] for one in fields]
     assert told[0] == told[1] == told[2] and ASKS.findall("".join(told[0])) == ["password", "code"]
+
+
+def count_deeds(house) -> int:
+    """Glasses broken, and lines of the ledger of releases."""
+    with house.store.look(SERVICE) as act:
+        return find_unseen(act)[0] + len(house.shelf.ledger.read())
+
+
+@pytest.mark.parametrize("page_of", [str, "/model".format], ids=["glass", "model"])
+def test_who_showed_it_is_not_asked_again_when_the_reason_is_refused(client, house, glass, page_of) -> None:
+    page = page_of(glass)
+    post = "/model/end" if page == "/model" else page
+    csrf = come_in(client, house, PHYSICIAN)
+    house.store.clock.pass_by(minutes=6)
+    deeds = count_deeds(house)
+    told = client.post(post, data={"csrf": csrf, "reason": "bad", "why": "bad", "password": PASSWORD})
+    assert told.status_code == 422 and "rite why in" in told.text and not ASKS.findall(told.text)
+    assert not ASKS.findall(client.get(page).text), "the browser has the session that goes on"
+    assert count_deeds(house) == deeds
+    client.post(post, data={"csrf": hidden(told.text, "csrf"), "reason": WHY, "why": WHY})
+    assert count_deeds(house) == deeds + 1

@@ -37,9 +37,10 @@ def take(
     proof = prove_again(request, caller, password, code)
     if proof.refusal:
         return _page(request, caller, visit_id, proof.refusal, reason)
+    caller = proof.caller
     try:
         with store_of(request).act(caller.who) as act:
-            break_glass(act, visit_id[:64], reason, proof.at)
+            break_glass(act, visit_id[:64], reason, caller.proved)
         response: Response = RedirectResponse(f"/visits/{visit_id[:64]}", 303)
     except PrescreenError as error:
         response = _page(request, caller, visit_id, str(error), reason)

@@ -107,9 +107,9 @@ def _do(
 ) -> Response:
     """Show who one is where that was a while ago, then act."""
     shelf, fault = house_of(request).shelf, ""
-    assert caller.user is not None
     if shelf is None:
         return _show(request, caller, "The settings name no release.", why)
+    assert caller.user is not None
     if caller.user.issuer is not None and not is_fresh(caller.proved, store_of(request).clock()):
         return _show(request, caller, ELSEWHERE, why)
     proof = prove_again(request, caller, password, code)
@@ -123,13 +123,12 @@ def _do(
         fault = f"{str(error)[:1].upper()}{str(error)[1:]}."
     except OSError:
         fault = "The folder of releases cannot be written from here; use `prescreen release` where it is kept."
-    response = _show(request, caller, fault, why) if fault else RedirectResponse("/model", 303)
+    response = _show(request, proof.caller, fault, why) if fault else RedirectResponse("/model", 303)
     return with_token(request, response, proof.token)
 
 
 def _show(request: Request, caller: Caller, fault: str = "", why: str = "") -> Response:
     house, store = house_of(request), store_of(request)
-    assert caller.user is not None
     board = read_board(house.shelf) if house.shelf is not None else None
     with store.look(caller.who) as act:
         names = name_users(act)
