@@ -1,7 +1,6 @@
 """The drafting model's page: its evidence is shown, and two people's signatures there let a candidate draft."""
 
 import datetime
-import uuid
 from pathlib import Path
 
 import pytest
@@ -156,23 +155,6 @@ def test_who_does_not_sign(client, house, tmp_path, who: Who, sees: int) -> None
         form = {"csrf": csrf, "key": key, "password": PASSWORD, "why": "it does harm"}
         assert client.post(path, data=form).status_code == 403
     assert not state_of(house).approvals
-
-
-def test_people_of_an_organisation_sign_within_minutes_of_signing_in(client, house, tmp_path) -> None:
-    propose(house, tmp_path)
-    with house.store.act(SERVICE) as act:
-        user = act.session.get_one(User, PHYSICIAN.id)
-        user.issuer, user.subject, user.password = "https://id.example", uuid.uuid4().hex, None
-    csrf = sign_in(client, house, PHYSICIAN)
-    page = client.get("/model").text
-    assert 'type="password"' not in page
-    house.store.clock.now += datetime.timedelta(minutes=6)
-    form = {"csrf": csrf, "key": hidden(page, "key")}
-    late = client.post("/model/sign", data=form)
-    assert late.status_code == 422 and "in again" in late.text and not state_of(house).approvals
-    form["csrf"] = sign_in(client, house, PHYSICIAN)
-    assert client.post("/model/sign", data=form).status_code == 200
-    assert state_of(house).approvals == {"physician": PHYSICIAN.id}
 
 
 def test_one_person_takes_a_release_back(client, house, tmp_path) -> None:

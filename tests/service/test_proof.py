@@ -1,6 +1,7 @@
 """Who one is, shown once more before a grave act: at broken glass, at the model's page, at one's own account."""
 
 import re
+import uuid
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,39 @@ def count_deeds(house) -> int:
     """Glasses broken, and lines of the ledger of releases."""
     with house.store.look(SERVICE) as act:
         return find_unseen(act)[0] + len(house.shelf.ledger.read())
+
+
+def join_organisation(house) -> None:
+    with house.store.act(SERVICE) as act:
+        user = act.session.get_one(User, PHYSICIAN.id)
+        user.issuer, user.subject, user.password = "https://id.example", uuid.uuid4().hex, None
+
+
+@pytest.mark.parametrize("page_of", [str, "/model".format], ids=["glass", "model"])
+def test_people_of_an_organisation_show_it_there_and_then_do_it(client, house, glass, page_of) -> None:
+    join_organisation(house)
+    page = page_of(glass)
+    post = "/model/end" if page == "/model" else page
+    form = {"csrf": come_in(client, house, PHYSICIAN), "reason": WHY, "why": WHY, "password": PASSWORD}
+    assert "Sign in there again" not in client.get(page).text
+    house.store.clock.pass_by(minutes=6)
+    before, deeds = client.get(page), count_deeds(house)
+    late = client.post(post, data=form)
+    for told in (before, late):
+        assert f'href="/oidc/start?step=1&amp;next={page}"' in told.text and not ASKS.findall(told.text)
+    assert late.status_code == 422 and "more than five minutes ago" in late.text and count_deeds(house) == deeds
+    form["csrf"] = come_in(client, house, PHYSICIAN)
+    client.post(post, data=form)
+    assert count_deeds(house) == deeds + 1
+
+
+def test_an_account_of_an_organisation_takes_no_password(client, house) -> None:
+    join_organisation(house)
+    form = {"csrf": come_in(client, house, PHYSICIAN), "password": PASSWORD, "new": "x" * 20, "again": "x" * 20}
+    assert not ASKS.findall(client.get("/account").text)
+    for path in ("/account/password", "/account/totp"):
+        page = client.post(path, data=form)
+        assert page.status_code == 422 and "at your organisation" in page.text
 
 
 @pytest.mark.parametrize("page_of", [str, "/model".format], ids=["glass", "model"])

@@ -1,10 +1,11 @@
 """Who one is, shown once more before something grave; and the session's new token after it. Knows no page.
 
-It counts for five minutes and for the session in which it was shown.
+It counts for five minutes and for the session in which it was shown. Who signs in with an organisation has no
+password here and shows it there.
 """
 
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from fastapi import Request
 from starlette.responses import Response
@@ -16,12 +17,15 @@ from prescreen.store.glass import is_fresh
 from prescreen.store.people import Session
 from prescreen.store.sign_in import prove
 
+ELSEWHERE: Final = "Nothing was done, for you signed in at your organisation more than five minutes ago."
+
 
 class Asked(NamedTuple):
-    """What a page asks of a person, so that they show who they are."""
+    """What a page asks of a person, so that they show who they are; `elsewhere`: at their organisation."""
 
     password: bool
     code: bool
+    elsewhere: bool
 
 
 class Proof(NamedTuple):
@@ -41,8 +45,9 @@ class Proof(NamedTuple):
 def ask_proof(request: Request, caller: Caller, *, always: bool = False) -> Asked:
     """Nothing is asked of who showed it a moment ago, unless it is `always` asked."""
     assert caller.user is not None
-    asks = caller.user.issuer is None and (always or not _is_proved(request, caller))
-    return Asked(asks, asks and caller.user.totp is not None)
+    asks = always or not _is_proved(request, caller)
+    here = asks and caller.user.issuer is None
+    return Asked(here, here and caller.user.totp is not None, asks and not here)
 
 
 def prove_again(request: Request, caller: Caller, password: str, code: str, *, always: bool = False) -> Proof:
@@ -50,6 +55,8 @@ def prove_again(request: Request, caller: Caller, password: str, code: str, *, a
     assert caller.user is not None and caller.session is not None
     if not always and _is_proved(request, caller):
         return Proof(caller)
+    if caller.user.issuer is not None:
+        return Proof(caller, refusal=ELSEWHERE)
     answer = prove(store_of(request), caller.user, caller.session.id, password, code)
     if answer.begun is None:
         return Proof(caller, refusal=tell_refusal(answer))

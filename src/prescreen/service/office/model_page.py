@@ -24,13 +24,11 @@ from prescreen.service.door.proof import ask_proof, prove_again, with_token
 from prescreen.service.door.roles import roles_of
 from prescreen.service.house import house_of
 from prescreen.store.base import Who
-from prescreen.store.glass import is_fresh
 from prescreen.store.glimpse import name_users
 
 Typed = Annotated[str, Form()]
 LAST: Final = 30  # lines of the ledger that are shown
 LEAST, MOST = 8, 200  # characters of a reason
-ELSEWHERE: Final = "You sign in with your organisation. Sign out and in again, then do it within five minutes."
 
 
 def make_router() -> APIRouter:
@@ -109,9 +107,6 @@ def _do(
     shelf, fault = house_of(request).shelf, ""
     if shelf is None:
         return _show(request, caller, "The settings name no release.", why)
-    assert caller.user is not None
-    if caller.user.issuer is not None and not is_fresh(caller.proved, store_of(request).clock()):
-        return _show(request, caller, ELSEWHERE, why)
     proof = prove_again(request, caller, password, code)
     if proof.refusal:
         return _show(request, caller, proof.refusal, why)
