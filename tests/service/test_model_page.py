@@ -186,6 +186,7 @@ def test_one_person_ends_a_candidate_and_what_drafts_goes_on(client, house, tmp_
     csrf = sign_in(client, house, PHYSICIAN)
     bad = client.post("/model/end", data={"csrf": csrf, "why": "bad"})
     assert bad.status_code == 422 and "Write why" in bad.text and state_of(house).candidate
+    assert bad.text.count("\nbad</textarea>") == 1 and 'action="/model/back"' in bad.text, "in its own form alone"
     page = client.post("/model/end", data={"csrf": csrf, "why": "it says too little of vital signs"})
     assert page.status_code == 200 and "retired: it says too little of vital signs" in page.text
     assert state_of(house) == read_state([])._replace(served=(served,)) and (house.shelf.folder / CURRENT).exists()

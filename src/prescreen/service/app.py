@@ -101,9 +101,9 @@ def show_message(request: Request, status: int, sentence: str) -> Response:
 def _show_error(request: Request, error: Exception) -> Response:
     match error:
         case ConflictError():
-            return show_message(request, 409, str(error))
+            return show_message(request, 409, error.sentence)
         case RefusedError():
-            return show_message(request, 422, str(error))
+            return show_message(request, 422, error.sentence)
         case StoreError():  # full, locked or away: nothing was half done, and it passes
             return show_outage(request, error)
     raise error

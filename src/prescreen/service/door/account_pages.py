@@ -86,8 +86,7 @@ def _fault_of(caller: Caller, password: str, new: str, again: str) -> str:
     try:
         check_own(caller.user, new)
     except RefusedError as error:
-        told = str(error)
-        return told[0].upper() + told[1:] + "."
+        return error.sentence
     return ""
 
 

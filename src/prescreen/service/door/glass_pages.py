@@ -43,7 +43,7 @@ def take(
             break_glass(act, visit_id[:64], reason, caller.proved)
         response: Response = RedirectResponse(f"/visits/{visit_id[:64]}", 303)
     except PrescreenError as error:
-        response = _page(request, caller, visit_id, str(error), reason)
+        response = _page(request, caller, visit_id, error.sentence, reason)
     return with_token(request, response, proof.token)
 
 

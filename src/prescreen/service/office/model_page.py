@@ -115,7 +115,7 @@ def _do(
         with suppress(PrescreenError, OSError):  # the registry is told besides; what was done is done
             tell(shelf)
     except PrescreenError as error:
-        fault = f"{str(error)[:1].upper()}{str(error)[1:]}."
+        fault = error.sentence
     except OSError:
         fault = "The folder of releases cannot be written from here; use `prescreen release` where it is kept."
     response = _show(request, proof.caller, fault, why) if fault else RedirectResponse("/model", 303)
