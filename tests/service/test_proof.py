@@ -5,21 +5,25 @@ import uuid
 from pathlib import Path
 
 import pytest
+from fastapi.testclient import TestClient
 
 from monitor.shelves import make_gate
 from prescreen.monitor import life
 from prescreen.monitor.shelf import Shelf
 from prescreen.service.door import account_pages, glass_pages, sign_in
 from prescreen.service.office import model_page
+from prescreen.store.base import Who
 from prescreen.store.glass import find_unseen
 from prescreen.store.passwords import hash_password
-from prescreen.store.people import User
+from prescreen.store.people import AuditLine, User
 from prescreen.store.visits import lock_visit
-from service.front import hidden, make_client, make_house
+from service.front import add_staff, hidden, make_client, make_house
 from service.front import sign_in as come_in
 from small_release import STAGES
 from store.desk import NURSE, PATIENT, PHYSICIAN, SERVICE, make_drafted
 
+PLACE = {"domain": "testserver.local", "path": "/"}
+ADMIN, AUDITOR = Who("admin-1", "admin"), Who("auditor-1", "auditor")
 PASSWORD = "rain over the harbour"
 HASH = hash_password(PASSWORD)
 WHY = "Patient collapsed in the hall"
@@ -30,6 +34,7 @@ ASKS = re.compile(r'<input [^>]*name="(password|code)"')
 def house(tmp_path: Path):
     """A visit of another team, and a candidate that waits for signatures."""
     house = make_house(tmp_path)
+    add_staff(house, ADMIN, AUDITOR)
     with house.store.act(SERVICE) as act:
         for who in (NURSE, PHYSICIAN):
             act.session.get_one(User, who.id).password = HASH
@@ -68,6 +73,11 @@ def test_each_form_asks_by_the_same_fields_and_only_who_showed_it_long_ago(clien
     assert told[0] == told[1] == told[2] and ASKS.findall("".join(told[0])) == ["password", "code"]
 
 
+def make_browser(client: TestClient) -> TestClient:
+    """Another browser at the same service."""
+    return TestClient(client.app, base_url="https://testserver", headers={"accept": "text/html"})
+
+
 def count_deeds(house) -> int:
     """Glasses broken, and lines of the ledger of releases."""
     with house.store.look(SERVICE) as act:
@@ -77,7 +87,7 @@ def count_deeds(house) -> int:
 def join_organisation(house) -> None:
     with house.store.act(SERVICE) as act:
         user = act.session.get_one(User, PHYSICIAN.id)
-        user.issuer, user.subject, user.password = "https://id.example", uuid.uuid4().hex, None
+        user.issuer, user.subject = "https://id.example", uuid.uuid4().hex  # an old password counts no more
 
 
 @pytest.mark.parametrize("page_of", [str, "/model".format], ids=["glass", "model"])
@@ -121,3 +131,42 @@ def test_who_showed_it_is_not_asked_again_when_the_reason_is_refused(client, hou
     assert count_deeds(house) == deeds
     client.post(post, data={"csrf": hidden(told.text, "csrf"), "reason": WHY, "why": WHY})
     assert count_deeds(house) == deeds + 1
+
+
+@pytest.mark.parametrize("page_of", [str, "/model/end".format], ids=["glass", "model"])
+def test_a_proof_counts_in_its_own_session_and_not_after_it(client, house, glass, page_of) -> None:
+    post, form = page_of(glass), {"reason": WHY, "why": WHY}
+    other = make_browser(client)
+    csrf, csrf_of_other = come_in(client, house, PHYSICIAN), come_in(other, house, PHYSICIAN)
+    before = client.cookies["__Host-staff"]
+    house.store.clock.pass_by(minutes=6)
+    deeds = count_deeds(house)
+    shown = client.post(post, data={"csrf": csrf, "reason": "bad", "why": "bad", "password": PASSWORD})
+    fresh = hidden(shown.text, "csrf")
+
+    elsewhere = other.post(post, data={**form, "csrf": csrf_of_other})
+    assert elsewhere.status_code == 422 and "not right" in elsewhere.text, "the same person's other browser"
+    for stale in (csrf, csrf_of_other, "", fresh[:-1]):
+        assert client.post(post, data={**form, "csrf": stale}).status_code == 403
+    assert client.get(post, params={**form, "csrf": fresh}).status_code in (200, 405), "a link does nothing"
+    thief = make_browser(client)
+    thief.cookies.set("__Host-staff", before, **PLACE)
+    for token in (csrf, fresh):
+        assert thief.post(post, data={**form, "csrf": token}).url.path == "/sign-in", "the token before the proof"
+    kept = client.cookies["__Host-staff"]
+    client.post("/sign-out", data={"csrf": fresh})
+    thief.cookies.set("__Host-staff", kept, **PLACE)
+    assert thief.post(post, data={**form, "csrf": fresh}).url.path == "/sign-in", "signed out"
+    assert count_deeds(house) == deeds
+
+
+@pytest.mark.parametrize("who", [AUDITOR, ADMIN], ids=["auditor", "admin"])
+def test_who_may_not_do_it_is_not_even_asked_who_they_are(client, house, glass, who: Who) -> None:
+    form = {"csrf": come_in(client, house, who), "reason": WHY, "why": WHY, "password": "a guess"}
+    before, deeds = client.cookies["__Host-staff"], count_deeds(house)
+    house.store.clock.pass_by(minutes=6)
+    posts = [glass] if who is ADMIN else [glass, "/model/sign", "/model/end", "/model/back"]
+    assert {client.post(post, data=form).status_code for post in posts} == {403}
+    assert count_deeds(house) == deeds and client.cookies["__Host-staff"] == before
+    with house.store.look(SERVICE) as act:
+        assert not act.session.query(AuditLine).filter_by(action="session.prove").count()
