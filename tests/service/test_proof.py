@@ -1,9 +1,12 @@
 """Who one is, shown once more before a grave act: at broken glass, at the model's page, at one's own account."""
 
+import datetime
+import html
 import re
 import uuid
 from pathlib import Path
 
+import httpx2
 import pytest
 from fastapi.testclient import TestClient
 
@@ -11,6 +14,7 @@ from monitor.shelves import make_gate
 from prescreen.monitor import life
 from prescreen.monitor.shelf import Shelf
 from prescreen.service.door import account_pages, glass_pages, sign_in
+from prescreen.service.door.oidc import Pending
 from prescreen.service.office import model_page
 from prescreen.store.base import Who
 from prescreen.store.glass import find_unseen
@@ -19,6 +23,7 @@ from prescreen.store.people import AuditLine, User
 from prescreen.store.visits import lock_visit
 from service.front import add_staff, hidden, make_client, make_house
 from service.front import sign_in as come_in
+from service.test_identity_oidc import Liar
 from small_release import STAGES
 from store.desk import NURSE, PATIENT, PHYSICIAN, SERVICE, make_drafted
 
@@ -106,6 +111,33 @@ def test_people_of_an_organisation_show_it_there_and_then_do_it(client, house, g
     form["csrf"] = come_in(client, house, PHYSICIAN)
     client.post(post, data=form)
     assert count_deeds(house) == deeds + 1
+
+
+@pytest.mark.parametrize(("ago", "opens"), [(5, True), (900, False)])
+def test_the_way_to_the_organisation_and_back_opens_the_glass(house, glass, ago: int, opens: bool) -> None:
+    """Unless the provider sends somebody back who showed nothing anew."""
+    liar = Liar()
+    house.store.clock.now = datetime.datetime.now(datetime.UTC)
+    with house.store.act(SERVICE) as act:
+        user = act.session.get_one(User, NURSE.id)
+        user.issuer, user.subject, user.teams = liar.issuer, "7", []
+    with make_client(house, glass_pages.make_router(), sign_in.make_router(), oidc=liar.client()) as client:
+        come_in(client, house, NURSE)
+        house.store.clock.pass_by(minutes=6)
+        way = re.search(r'href="(/oidc/start[^"]*)"', client.get(glass).text)
+        assert way
+        asked = client.get(html.unescape(way[1]), follow_redirects=False)
+        sent = httpx2.URL(asked.headers["location"]).params
+        assert (sent["prompt"], sent["max_age"]) == ("login", "0")
+        now = int(house.store.clock.now.timestamp())
+        claims = {**liar.claims(Pending(nonce=sent["nonce"], began=now)), "iat": now, "exp": now + 300}
+        liar.say({**claims, "auth_time": now - ago})
+        page = client.get("/oidc/back", params={"code": "c", "state": sent["state"]})
+        assert (page.url.path, "sign in there again" in page.text) == (glass if opens else "/sign-in", False)
+        page = client.get(glass)
+        client.post(glass, data={"csrf": hidden(page.text, "csrf"), "reason": WHY})
+    with house.store.look(SERVICE) as act:
+        assert find_unseen(act)[0] == int(opens)
 
 
 def test_an_account_of_an_organisation_takes_no_password(client, house) -> None:
