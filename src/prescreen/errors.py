@@ -16,6 +16,12 @@ PrescreenError            anything we tell the user in one line; exit code 1
 class PrescreenError(ValueError):
     """Base of all errors meant for a person; the message is one sentence with its mend."""
 
+    @property
+    def sentence(self) -> str:
+        """The message as a page says it."""
+        told = str(self)
+        return f"{told[:1].upper()}{told[1:]}{'' if told.endswith('.') else '.'}"
+
 
 class InputError(PrescreenError):
     """A user's file cannot be read as it stands."""

@@ -62,6 +62,6 @@ def sign_in(client: TestClient, house: House, who: Who) -> str:
     with house.store.act(who) as act:
         user = act.session.get_one(User, who.id)
         begun = begin(act, STAFF, user=user)
-    client.cookies.set("__Host-staff", begun.token)
+    client.cookies.set("__Host-staff", begun.token, domain="testserver.local", path="/")  # the service may renew it
     client.headers["accept"] = "text/html"
     return begun.session.csrf

@@ -18,7 +18,8 @@ from prescreen.errors import GuardError, RefusedError
 from prescreen.service.door.id_token import _half
 from prescreen.service.door.identity_settings import IdentitySettings, OidcSettings
 from prescreen.service.door.oidc import OidcClient, Pending
-from prescreen.store.people import AuditLine, User
+from prescreen.store.glass import is_fresh
+from prescreen.store.people import AuditLine, Session, User
 from service.real_provider import run_provider, walk_through
 from service.small_house import CONSOLE, Desk, add_person, make_app, session_token, staff_browser
 
@@ -257,6 +258,21 @@ def test_an_honest_token_is_believed() -> None:
     liar, pending = Liar(), Pending(began=time.time())
     liar.say({**liar.claims(pending), "at_hash": _half("at", "RS256"), "azp": "prescreen"})
     assert finish(liar, pending) == "nurse"
+
+
+@pytest.mark.parametrize(("ago", "fresh"), [(None, True), (10, True), (-30, True), (900, False)])
+def test_who_showed_it_there_long_ago_has_not_shown_it_now(tmp_path: Path, ago: int | None, fresh: bool) -> None:
+    """A provider may let somebody in who is signed in there since this morning; some do not say so."""
+    liar = Liar()
+    desk = make_app(tmp_path, IdentitySettings(oidc=liar.client().settings), oidc=liar.client())
+    desk.pass_by(seconds=time.time() - desk.now.timestamp())
+    browser = desk.browser()
+    asked = httpx2.URL(browser.get("/oidc/start").headers["location"]).params
+    told = {} if ago is None else {"auth_time": int(time.time()) - ago}
+    liar.say({**liar.claims(Pending(nonce=asked["nonce"], began=time.time())), **told})
+    assert browser.get(f"/oidc/back?code=c&state={asked['state']}").headers["location"] == "/queue"
+    with desk.store.look(CONSOLE) as look:
+        assert is_fresh(look.session.scalars(select(Session)).one().proved, desk.now) is fresh
 
 
 CHANGES: list[tuple[str, Callable[[dict[str, Any]], dict[str, Any]]]] = [

@@ -17,7 +17,7 @@ from prescreen.monitor.changes import Canary, Limits, Stop, Stops, Trial
 from prescreen.monitor.shelf import Shelf, read_state
 from prescreen.release import CURRENT, Release, key_of
 from prescreen.service.engine.calling import Fault, ThreadCaller
-from prescreen.service.engine.engines import Released, label_of
+from prescreen.service.engine.engines import label_of
 from prescreen.service.engine.guarding import GuardedEngine, GuardSettings
 from prescreen.service.house import House
 from prescreen.service.opening import find_doubts
@@ -47,12 +47,13 @@ def house(tmp_path: Path) -> House:
         {"clinic": {"name": "Harbour", "emergency_number": "112"}, "web": web,
          "engine": {"kind": "release", "releases": tmp_path / "releases"}}
     )  # fmt: skip
-    return House(settings, make_store(tmp_path))
+    store = make_store(tmp_path)
+    return House(settings, store, shelf=Shelf(tmp_path / "releases", STAGES, store, store.clock))
 
 
 def shelf_of(house: House) -> Shelf:
-    assert isinstance(house.settings.engine, Released)
-    return Shelf(house.settings.engine.releases, STAGES, house.store, house.store.clock)
+    assert house.shelf is not None
+    return house.shelf
 
 
 def sign_in_turn(shelf: Shelf, gate: Path, *, tried: bool = False) -> Release:
@@ -207,7 +208,7 @@ def test_a_stop_rule_rolls_back_by_itself(house: House, tmp_path: Path, final: A
     second = sign_in_turn(shelf, make_gate(tmp_path, "b"))
     serve_scripted(house, second)
     sign_visits(house, second, final, 6)
-    why = keep_rules(house, STAGES)
+    why = keep_rules(house)
     assert ("upgrades to emergency: 6/6" in why) is stopped
     current = (shelf.folder / CURRENT).read_text()
     assert (first.weights in current) is stopped and (second.weights in current) is not stopped
@@ -216,7 +217,7 @@ def test_a_stop_rule_rolls_back_by_itself(house: House, tmp_path: Path, final: A
         assert (line.deed, line.who, line.role) == ("rolled back", "guard", "service")
         assert shelf.ledger.verify().whole
         serve_scripted(house, first)
-        assert keep_rules(house, STAGES) == "", "what the one before drafted is counted apart"
+        assert keep_rules(house) == "", "what the one before drafted is counted apart"
 
 
 def fail_visits(house: House, number: int) -> None:
@@ -238,19 +239,19 @@ def test_answers_that_were_no_reports_take_back_the_release_that_gave_them_and_n
     serve_scripted(house, second)
     fail_visits(house, 20)
     house.store.clock.pass_by(minutes=1)  # type: ignore[attr-defined]
-    assert "schema failures: 20/20" in keep_rules(house, STAGES)
+    assert "schema failures: 20/20" in keep_rules(house)
     serve_scripted(house, first)
-    assert keep_rules(house, STAGES) == "", "the release before gave none of these answers"
+    assert keep_rules(house) == "", "the release before gave none of these answers"
     assert read_state(shelf.ledger.read()).served == (key_of(first),)
     fail_visits(house, 20)
-    assert "schema failures: 20/20" in keep_rules(house, STAGES), "these it gave"
+    assert "schema failures: 20/20" in keep_rules(house), "these it gave"
 
 
 def test_five_are_not_enough_to_stop(house: House, tmp_path: Path) -> None:
     release = sign_in_turn(shelf_of(house), make_gate(tmp_path, "a"))
     serve_scripted(house, release)
     sign_visits(house, release, Acuity.EMERGENCY, 4)
-    assert keep_rules(house, STAGES) == ""
+    assert keep_rules(house) == ""
 
 
 def test_where_the_rollback_cannot_be_written_the_rules_draft_alone(
@@ -264,7 +265,7 @@ def test_where_the_rollback_cannot_be_written_the_rules_draft_alone(
         raise PermissionError("read-only file system")
 
     monkeypatch.setattr(Path, "unlink", refuse)
-    assert keep_rules(house, STAGES)
+    assert keep_rules(house)
     assert house.label is None and "could not be written" in house.why
 
 
@@ -293,7 +294,7 @@ def test_a_release_whose_limits_cannot_be_read_does_not_serve(
     release = sign_in_turn(shelf, make_gate(tmp_path, "a"))
     serve_scripted(house, release)
     spoil(shelf, release)
-    assert "limits cannot be read" in keep_rules(house, STAGES)
+    assert "limits cannot be read" in keep_rules(house)
     assert house.label is None and "restore the folder of releases" in house.why
 
 
@@ -311,5 +312,5 @@ def test_a_trial_is_ended_by_the_service_and_never_passed_by_it(house: House, tm
     life.propose(shelf, make_gate(tmp_path, "b"), SERVICE, STRICT)
     advance(shelf, [], SERVICE)
     house.store.clock.pass_by(days=61)  # type: ignore[attr-defined]
-    assert "no verdict within" in keep_rules(house, STAGES)
+    assert "no verdict within" in keep_rules(house)
     assert read_state(shelf.ledger.read()).candidate == ""

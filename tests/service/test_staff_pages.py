@@ -100,6 +100,20 @@ def test_who_tries_too_often_at_the_glass_is_told_to_wait(client, house) -> None
     assert "Too many tries. Wait 1 s" in pages[-1] and "not right" not in pages[-1]
 
 
+def test_a_visit_that_is_closed_to_a_nurse_shows_the_way_there_is_in_an_emergency(client, house) -> None:
+    visit, _ = make_drafted(house.store)
+    with house.store.act(PATIENT) as act:
+        lock_visit(act, visit.id).team = "elsewhere"
+    sign_in(client, house, NURSE)
+    closed = client.get(f"/visits/{visit.id}").text
+    assert f'href="/glass/{visit.id}"' in closed
+    assert client.get(f"/visits/{'0' * 32}").text == closed.replace(visit.id, "0" * 32), "as if it were not there"
+    assert "/glass/" not in client.get("/nowhere").text
+    sign_in(client, house, AUDITOR)
+    assert "/glass/" not in client.get(f"/audit/visits/{'0' * 32}").text
+    assert "is for others" in client.get(f"/visits/{visit.id}").text
+
+
 def test_glass_is_broken_with_a_reason_and_looked_at(client, house) -> None:
     visit, _ = make_drafted(house.store)
     with house.store.act(PATIENT) as act:

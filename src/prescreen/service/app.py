@@ -24,6 +24,7 @@ STATIC: Final = Path(__file__).with_name("static")
 SILENT: Final = dict.fromkeys(("tracing", "metrics", "logs", "operation_spans", "auto_configure"), False)
 _TYPES: Final = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _SAID: Final = {
+    403: "This page is for others, or its form is too old. Open the page again.",
     404: "There is nothing here, or it is not yours to see.",
     405: "That cannot be done here.",
     422: "That could not be read; go back and try again.",
@@ -94,16 +95,17 @@ def show_message(request: Request, status: int, sentence: str) -> Response:
     """A page with one sentence, or JSON for who asked for that."""
     if "text/html" not in request.headers.get("accept", "text/html"):
         return JSONResponse({"error": sentence}, status)
-    page: HTMLResponse = house_of(request).render(request, "message.html", status, sentence=sentence)
+    closed = request.path_params.get("visit_id", "") if status == 404 else ""
+    page: HTMLResponse = house_of(request).render(request, "message.html", status, sentence=sentence, closed=closed)
     return page
 
 
 def _show_error(request: Request, error: Exception) -> Response:
     match error:
         case ConflictError():
-            return show_message(request, 409, str(error))
+            return show_message(request, 409, error.sentence)
         case RefusedError():
-            return show_message(request, 422, str(error))
+            return show_message(request, 422, error.sentence)
         case StoreError():  # full, locked or away: nothing was half done, and it passes
             return show_outage(request, error)
     raise error

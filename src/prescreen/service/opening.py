@@ -91,7 +91,7 @@ def watch_releases(house: House, stages: Stages) -> None:
     if isinstance(engine, Released) or (isinstance(engine, Endpoint) and not engine.demo):
         house.shelf = Shelf(engine.releases, stages, house.store, house.store.clock)
         house.reload = Reloader(house, stages, lambda: open_model(house, stages))
-        house.keep_rules = lambda: keep_rules(house, stages)
+        house.keep_rules = lambda: keep_rules(house)
 
 
 def warm(house: House) -> None:

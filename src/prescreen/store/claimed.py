@@ -1,5 +1,6 @@
 """People an identity provider vouches for: met by issuer and subject. Knows no token."""
 
+import datetime
 import hashlib
 from typing import NamedTuple
 
@@ -20,6 +21,7 @@ class Claimed(NamedTuple):
     role: str | None
     teams: tuple[str, ...]
     reference: str | None = None
+    shown: datetime.datetime | None = None  # when they showed who they are there, where it says so
 
 
 def meet_claimed(act: Act, claimed: Claimed) -> User:

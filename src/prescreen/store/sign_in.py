@@ -108,15 +108,19 @@ def vouch(store: Store, login: str, password: str, code: str) -> User | datetime
         return row
 
 
-def sign_in_claimed(act: Act, user: User, limits: Limits, old_session: str = "") -> Begun | None:
-    """A session for a person an identity provider vouches for; None where the account is disabled."""
+def sign_in_claimed(
+    act: Act, user: User, limits: Limits, shown: datetime.datetime | None = None, old_session: str = ""
+) -> Begun | None:
+    """A session for a person an identity provider vouches for, proved when `shown`; None where it is disabled."""
     if user.disabled:
         act.log("sign-in", user.id, "refused", why="disabled", by="oidc")
         return None
     if old_session:
         end_session(act, old_session, why="signed in anew")
     act.log("sign-in", user.id, by="oidc")
-    return begin(act, limits, user=user)
+    begun = begin(act, limits, user=user)
+    begun.session.proved = shown or begun.session.proved
+    return begun
 
 
 def change_password(store: Store, user: User, session_id: str, new: str) -> None:

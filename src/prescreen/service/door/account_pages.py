@@ -8,14 +8,13 @@ from starlette.responses import RedirectResponse, Response
 from prescreen.errors import RefusedError
 from prescreen.service.door import cookies
 from prescreen.service.door.identity import Caller, CurrentUser, doors_of, store_of
-from prescreen.service.door.proof import with_token
-from prescreen.service.door.refusal import tell_refusal
+from prescreen.service.door.proof import ask_proof, prove_again, with_token
 from prescreen.store import sign_in as door
 from prescreen.store.accounts import check_own
-from prescreen.store.glass import is_fresh
 from prescreen.store.passwords import draw_secret, secret_address
 
 _SETUP_S = 900
+ELSEWHERE = "Change your password or second factor where you sign in: at your organisation."
 
 
 def make_router() -> APIRouter:
@@ -40,18 +39,17 @@ def change_password(
     new: Annotated[str, Form()] = "",
     again: Annotated[str, Form()] = "",
 ) -> Response:
-    assert caller.user is not None and caller.session is not None
-    store = store_of(request)
+    assert caller.user is not None
     if caller.user.issuer is not None:
-        return _page(request, caller, fault="Change your password where you sign in: at your organisation.")
+        return _page(request, caller, fault=ELSEWHERE)
     fault = _fault_of(caller, password, new, again)
     if fault:
         return _page(request, caller, fault=fault)
-    answer = door.prove(store, caller.user, caller.session.id, password, code)
-    if answer.begun is None:
-        return _page(request, caller, fault=tell_refusal(answer))
-    door.change_password(store, caller.user, answer.begun.session.id, new)
-    return _done(request, answer.begun.token, "password")
+    proof = prove_again(request, caller, password, code, always=True)
+    if proof.refusal:
+        return _page(request, caller, fault=proof.refusal)
+    door.change_password(store_of(request), caller.user, proof.session.id, new)
+    return _done(request, proof.token, "password")
 
 
 def set_totp(
@@ -62,23 +60,21 @@ def set_totp(
     password: Annotated[str, Form()] = "",
     old_code: Annotated[str, Form()] = "",
 ) -> Response:
-    assert caller.user is not None and caller.session is not None
-    store, user, session = store_of(request), caller.user, caller.session
+    assert caller.user is not None
+    store, user = store_of(request), caller.user
+    if user.issuer is not None:
+        return _page(request, caller, fault=ELSEWHERE)
     value = cookies.open_value(store.keys, f"totp|{user.id}", pending)
-    now = store.clock()
-    if user.issuer is not None or value is None or not 0 <= now.timestamp() - value["at"] <= _SETUP_S:
+    if value is None or not 0 <= store.clock().timestamp() - value["at"] <= _SETUP_S:
         return _page(request, caller, fault="This set-up is too old. Scan the new picture.")
-    token = ""
-    if user.totp is not None or not is_fresh(session.proved, now):
-        answer = door.prove(store, user, session.id, password, old_code)
-        if answer.begun is None:
-            return _page(request, caller, fault=tell_refusal(answer), secret=value["secret"])
-        session, token = answer.begun.session, answer.begun.token
-    if not door.enrol_totp(store, user, session.id, value["secret"], code):
-        fresh = Caller(caller.who, session.csrf, session, user, None, caller.unfinished)
+    proof = prove_again(request, caller, password, old_code, always=user.totp is not None)
+    if proof.refusal:
+        return _page(request, caller, fault=proof.refusal, secret=value["secret"])
+    if not door.enrol_totp(store, user, proof.session.id, value["secret"], code):
         fault = "The code of the app is not right. Check the clock of your phone and try the next code."
-        return with_token(request, _page(request, fresh, fault=fault, secret=value["secret"]), token)
-    return _done(request, token, "totp")
+        page = _page(request, proof.caller, fault=fault, secret=value["secret"])
+        return with_token(request, page, proof.token)
+    return _done(request, proof.token, "totp")
 
 
 def _fault_of(caller: Caller, password: str, new: str, again: str) -> str:
@@ -90,8 +86,7 @@ def _fault_of(caller: Caller, password: str, new: str, again: str) -> str:
     try:
         check_own(caller.user, new)
     except RefusedError as error:
-        told = str(error)
-        return told[0].upper() + told[1:] + "."
+        return error.sentence
     return ""
 
 
@@ -116,7 +111,8 @@ def _page(request: Request, caller: Caller, *, told: str = "", fault: str = "", 
         unfinished=caller.unfinished,
         told=told,
         fault=fault,
-        fresh=is_fresh(caller.session.proved, store.clock()),
+        asked=ask_proof(request, caller, always=True),
+        asked_app=ask_proof(request, caller, always=user.totp is not None),
         secret=" ".join(secret[at : at + 4] for at in range(0, len(secret), 4)),
         picture=segno.make(address).svg_data_uri(scale=4, border=4, light="#fff"),
         pending=cookies.seal_value(store.keys, f"totp|{user.id}", sealed),

@@ -8,9 +8,9 @@ from starlette.responses import Response
 
 from prescreen.errors import PrescreenError
 from prescreen.service.door.identity import CurrentUser, store_of
-from prescreen.service.door.proof import prove_again, with_token
+from prescreen.service.door.proof import ask_proof, prove_again, with_token
 from prescreen.service.house import house_of
-from prescreen.store.glass import REASON_LEAST, break_glass, is_fresh
+from prescreen.store.glass import REASON_LEAST, break_glass
 
 
 def make_router() -> APIRouter:
@@ -37,17 +37,17 @@ def take(
     proof = prove_again(request, caller, password, code)
     if proof.refusal:
         return _page(request, caller, visit_id, proof.refusal, reason)
+    caller = proof.caller
     try:
         with store_of(request).act(caller.who) as act:
-            break_glass(act, visit_id[:64], reason, proof.at)
+            break_glass(act, visit_id[:64], reason, caller.proved)
         response: Response = RedirectResponse(f"/visits/{visit_id[:64]}", 303)
     except PrescreenError as error:
-        response = _page(request, caller, visit_id, str(error), reason)
+        response = _page(request, caller, visit_id, error.sentence, reason)
     return with_token(request, response, proof.token)
 
 
 def _page(request: Request, caller: CurrentUser, visit_id: str, fault: str = "", reason: str = "") -> Response:
-    assert caller.user is not None
     return house_of(request).render(
         request,
         "glass.html",
@@ -56,6 +56,5 @@ def _page(request: Request, caller: CurrentUser, visit_id: str, fault: str = "",
         fault=fault,
         reason=reason[:500],
         least=REASON_LEAST,
-        ask_proof=not is_fresh(caller.proved, store_of(request).clock()),
-        has_code=caller.user.totp is not None,
+        asked=ask_proof(request, caller),
     )

@@ -5,6 +5,7 @@ sign-in in a session of its own. Everything a provider says is checked before it
 """
 
 import base64
+import datetime
 import hashlib
 import hmac
 import secrets
@@ -93,7 +94,7 @@ class OidcClient:
         if "error" in told or not told.get("code"):
             raise RefusedError("provider")
         token = self._redeem(told["code"], pending.verifier)
-        return self._claimed(self._check(token, pending, now))
+        return self._claimed(self._check(token, pending, now), now)
 
     def end_address(self, back: str) -> str | None:
         """Where to send the browser to sign out at the provider as well, None where it offers no such place."""
@@ -126,7 +127,7 @@ class OidcClient:
             raise RefusedError("auth_time")
         return claims
 
-    def _claimed(self, claims: dict[str, Any]) -> Claimed:
+    def _claimed(self, claims: dict[str, Any], now: float) -> Claimed:
         held = _listed(_dig(claims, self.settings.role_claim))
         roles = [role for value, role in self.settings.roles.items() if value in held]
         groups = _listed(_dig(claims, self.settings.team_claim)) if self.settings.team_claim else []
@@ -140,6 +141,7 @@ class OidcClient:
             role=roles[0] if roles else None,
             teams=tuple(sorted(set(teams) or set(self.settings.default_teams))),
             reference=tidy_reference(reference) if isinstance(reference, str) else None,
+            shown=_moment(claims.get("auth_time"), now),
         )
 
     def _key_set(self, unknown: bool) -> "KeySet":
@@ -220,6 +222,11 @@ def _dig(claims: dict[str, Any], dotted: str) -> Any:
 def _listed(value: Any) -> list[str]:
     told = value if isinstance(value, list) else [value]
     return [item for item in told if isinstance(item, str)]
+
+
+def _moment(value: Any, now: float) -> datetime.datetime | None:
+    known = isinstance(value, int | float) and 0 <= value <= now
+    return datetime.datetime.fromtimestamp(value, datetime.UTC) if known else None
 
 
 def _shown(value: Any) -> str:

@@ -145,7 +145,8 @@ def _come_in(request: Request, doors: Doors, pending: Pending, claimed: Claimed)
     with store.act(NOBODY) as act:
         user = meet_claimed(act, claimed)
         if caller is None:
-            begun = door.sign_in_claimed(act, user, limits_of(doors.settings)[0], _old_session(request, doors))
+            limits, old = limits_of(doors.settings)[0], _old_session(request, doors)
+            begun = door.sign_in_claimed(act, user, limits, claimed.shown, old)
         elif caller.session is None or user.disabled or not user.id == pending.step_of == caller.who.id:
             act.log("session.prove", pending.step_of, "refused", why="other-person", by="oidc")
             begun = None

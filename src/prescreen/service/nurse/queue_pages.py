@@ -81,7 +81,7 @@ def add_note(request: Request, house: At, viewer: Nurse, form: Form) -> Response
         with house.store.act(viewer.who) as act:
             post_notice(act, team, form.text("body", 4_000))
     except RefusedError as error:
-        return _handover(request, house, viewer, 422, str(error), form.text("body", 8_000))
+        return _handover(request, house, viewer, 422, error.sentence, form.text("body", 8_000))
     return RedirectResponse("/handover", 303)
 
 

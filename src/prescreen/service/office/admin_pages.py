@@ -47,7 +47,7 @@ def add(
         with store_of(request).act(caller.who) as act:
             made = add_user(act, login, name=name, role=role, teams=known, reference=named)
     except PrescreenError as error:
-        return _people(request, caller, fault=str(error))
+        return _people(request, caller, fault=error.sentence)
     return _people(request, caller, login=made.user.login, password=made.password)
 
 
@@ -77,7 +77,7 @@ def change(
                 case _:
                     raise RefusedError("choose what to change")
     except PrescreenError as error:
-        return _people(request, caller, fault=str(error))
+        return _people(request, caller, fault=error.sentence)
     return RedirectResponse("/admin/people", 303)
 
 

@@ -42,7 +42,7 @@ def accept(
         with store.act(caller.who) as act:
             accepted.accept(act, signal[:64], parse_week(week, store.clock().date()), why)
     except PrescreenError as error:
-        return _show(request, caller, fault=str(error), filled={"signal": signal, "week": week, "why": why})
+        return _show(request, caller, fault=error.sentence, filled={"signal": signal, "week": week, "why": why})
     return RedirectResponse("/sheet/changes", 303)
 
 

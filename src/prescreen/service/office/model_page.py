@@ -20,17 +20,15 @@ from prescreen.monitor.registry import tell
 from prescreen.monitor.shelf import SIGNING, Shelf
 from prescreen.release import CURRENT
 from prescreen.service.door.identity import Caller, CurrentUser, store_of
-from prescreen.service.door.proof import prove_again, with_token
+from prescreen.service.door.proof import ask_proof, prove_again, with_token
 from prescreen.service.door.roles import roles_of
 from prescreen.service.house import house_of
 from prescreen.store.base import Who
-from prescreen.store.glass import is_fresh
 from prescreen.store.glimpse import name_users
 
 Typed = Annotated[str, Form()]
 LAST: Final = 30  # lines of the ledger that are shown
 LEAST, MOST = 8, 200  # characters of a reason
-ELSEWHERE: Final = "You sign in with your organisation. Sign out and in again, then do it within five minutes."
 
 
 def make_router() -> APIRouter:
@@ -107,11 +105,8 @@ def _do(
 ) -> Response:
     """Show who one is where that was a while ago, then act."""
     shelf, fault = house_of(request).shelf, ""
-    assert caller.user is not None
     if shelf is None:
         return _show(request, caller, "The settings name no release.", why)
-    if caller.user.issuer is not None and not is_fresh(caller.proved, store_of(request).clock()):
-        return _show(request, caller, ELSEWHERE, why)
     proof = prove_again(request, caller, password, code)
     if proof.refusal:
         return _show(request, caller, proof.refusal, why)
@@ -120,16 +115,15 @@ def _do(
         with suppress(PrescreenError, OSError):  # the registry is told besides; what was done is done
             tell(shelf)
     except PrescreenError as error:
-        fault = f"{str(error)[:1].upper()}{str(error)[1:]}."
+        fault = error.sentence
     except OSError:
         fault = "The folder of releases cannot be written from here; use `prescreen release` where it is kept."
-    response = _show(request, caller, fault, why) if fault else RedirectResponse("/model", 303)
+    response = _show(request, proof.caller, fault, why) if fault else RedirectResponse("/model", 303)
     return with_token(request, response, proof.token)
 
 
 def _show(request: Request, caller: Caller, fault: str = "", why: str = "") -> Response:
     house, store = house_of(request), store_of(request)
-    assert caller.user is not None
     board = read_board(house.shelf) if house.shelf is not None else None
     with store.look(caller.who) as act:
         names = name_users(act)
@@ -151,6 +145,5 @@ def _show(request: Request, caller: Caller, fault: str = "", why: str = "") -> R
         why=why,
         least=LEAST,
         most=MOST,
-        ask_proof=caller.user.issuer is None and not is_fresh(caller.proved, store.clock()),
-        has_code=caller.user.totp is not None,
+        asked=ask_proof(request, caller),
     )

@@ -32,7 +32,7 @@ def show_sheet(request: Request, caller: CurrentUser, week: Wished = "") -> Resp
     try:
         start = parse_week(week, store.clock().date())
     except InputError as error:
-        return show_message(request, 422, f"{error}.")
+        return show_message(request, 422, error.sentence)
     with store.look(caller.who) as act:
         web, name = house.settings.web, house.settings.clinic.name
         page = draw_up(act, start, clinic=name, base_url=web.base_url)

@@ -14,9 +14,7 @@ from prescreen.monitor.advance import judge, read_limits_of
 from prescreen.monitor.guard import find_stops
 from prescreen.monitor.life import note_judged, rollback
 from prescreen.monitor.shelf import Shelf, find_began, read_state
-from prescreen.pipeline import Stages
 from prescreen.release import CURRENT, key_of, read_release
-from prescreen.service.engine.engines import Endpoint, Released
 from prescreen.service.house import House
 from prescreen.store.base import Who
 from prescreen.store.trials import read_trial_contacts
@@ -26,17 +24,16 @@ WHO: Final = Who("guard", "service")
 SEEN: Final = datetime.timedelta(days=90)  # no rule looks back further
 
 
-def keep_rules(house: House, stages: Stages) -> str:
+def keep_rules(house: House) -> str:
     """Evaluate every rule once; what was stopped and why, "" where nothing was."""
-    settings = house.settings.engine
-    if not isinstance(settings, Released | Endpoint) or house.label is None or not house.label.verdict:
+    shelf = house.shelf
+    if shelf is None or house.label is None or not house.label.verdict:
         return ""
-    shelf = Shelf(settings.releases, stages, house.store, house.store.clock)
     with house.store.look(WHO) as look:
         contacts = read_trial_contacts(look, look.now - SEEN)
     if not shelf.ledger.path.exists() and not house.settings.needs_approvals:
         return ""  # a demonstration's release, promoted without one
-    release = read_release(settings.releases / CURRENT)
+    release = read_release(shelf.folder / CURRENT)
     try:
         lines = shelf.ledger.read()
         limits = read_limits_of(shelf, key_of(release))
