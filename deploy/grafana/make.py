@@ -89,8 +89,9 @@ ROWS: dict[str, tuple[Panel, ...]] = {
     "The week": (
         Panel(
             "Signals in alarm, last whole week",
-            (('sum by (signal) (prescreen_signal_state{state="alarm"}) > 0', "{{signal}}"),),
-            kind="bargauge", width=8, told="Empty is well. What each means and what to do: the weekly sheet, /sheet.",
+            (('sum by (signal, state) (prescreen_signal_state{state=~"alarm|part"}) > 0', "{{signal}}, {{state}}"),),
+            kind="bargauge", width=8,
+            told="Empty is well. A part is part of another signal's alarm. What to do: the weekly sheet, /sheet.",
         ),
         Panel(
             "Signals by state, last whole week",

@@ -23,6 +23,7 @@ from prescreen.errors import InputError
 from prescreen.monitor.chart import Chart, Point
 from prescreen.monitor.drawing import draw, find_interval, tell_figure
 from prescreen.monitor.limits import judge
+from prescreen.monitor.nesting import nest
 from prescreen.monitor.reading import choose
 from prescreen.monitor.sheet import Read, make_sheet, name_iso, parse_week, read_weeks
 from prescreen.monitor.signals import load_signals
@@ -83,7 +84,8 @@ def test_a_change_stands_in_the_headline_with_what_to_do() -> None:
     page = make_sheet(read, now, clinic="Harbour Clinic", base_url=LINKS, charts=charts)
     alarms = [chart for chart in charts if chart.state == "alarm"]
     assert {"overrides", "overrides_up", "time_to_sign"} <= {chart.signal.name for chart in alarms}
-    assert f"{len(alarms)} of {len(charts)} signals changed beyond chance: level changed by the nurse, " in page
+    whole = len(nest(charts))
+    assert f"{whole} changes beyond chance in {len(charts)} signals: level changed by the nurse (with " in page
     assert alarms[0].signal.action in page and "Weekly sheet 2026-W17</strong>, Harbour Clinic" in page
     assert page.index("What to do") < page.index("Charts") < page.index("Cases worth reading")
     assert page.count('<span class="state-alarm">■') == min(12, len(alarms)), "alarms are drawn first"

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from monitor.invented import FIRST
 from prescreen.errors import StoreError
+from prescreen.monitor.chart import Chart, Point
 from prescreen.monitor.signals import load_signals
 from prescreen.service.house import House
 from prescreen.service.watch import weekly
@@ -34,6 +36,23 @@ def test_each_signal_has_one_state_once_the_week_is_judged(house: House) -> None
     stands = [point.labels for point in points if point.value]
     assert sorted(name for name, _ in stands) == sorted(SIGNALS)
     assert {state for _, state in stands} == {"too-few"}
+
+
+def test_an_alarm_is_counted_once_and_its_part_told_as_one(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    rings = ("overrides", "overrides_up", "found_later")
+    charts = [
+        Chart(signal, "share", (Point(FIRST, 0.2, 9, "alarm"),), None, None, None, state, "")
+        for signal in load_signals()
+        for state in ("alarm" if signal.name in rings else "steady",)
+    ]
+    monkeypatch.setattr(weekly, "judge_week", lambda act, start: (None, charts, ()))
+    watched = Weekly(house)
+    list(watched.tell())
+    watched.wait(30)
+    stands = dict(point.labels for point in watched.tell() if point.name == "signal_state" and point.value)
+    assert {name: state for name, state in stands.items() if state != "steady"} == {
+        "overrides": "alarm", "overrides_up": "part", "found_later": "alarm",
+    }  # fmt: skip
 
 
 def test_a_week_is_judged_once_and_the_next_one_anew(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

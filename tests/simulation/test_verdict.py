@@ -5,8 +5,11 @@ from pathlib import Path
 import pytest
 
 from prescreen.clinic.acuity import Acuity
+from prescreen.monitor.chart import Chart
+from prescreen.monitor.signals import find_signal
+from prescreen.monitor.week import Week
 from prescreen.simulation import verdict
-from prescreen.simulation.calendar import VITALS, YEAR, Calendar
+from prescreen.simulation.calendar import NEWCOMERS, VITALS, YEAR, Calendar
 from prescreen.simulation.desk import Truth
 from prescreen.simulation.loop import Back
 from prescreen.simulation.observing import Alarm, Observer
@@ -25,6 +28,19 @@ def observer(*alarms: tuple[int, str]) -> Observer:
     made = Observer(Calendar(events=(VITALS,)))
     made.alarms = [Alarm(week, name, "", made._cause(week)) for week, name in alarms]
     return made
+
+
+def see(made: Observer, week: int, *ringing: str) -> None:
+    """A week in which these signals alarm, whatever was counted."""
+
+    class Rings:
+        def add(self, week: Week) -> None: ...
+
+        def charts(self) -> list[Chart]:
+            return [Chart(find_signal(name), "share", (), None, None, None, "alarm", name) for name in ringing]
+
+    made._watch = Rings()  # type: ignore[assignment]
+    made.add(week, ())
 
 
 @pytest.mark.parametrize(
@@ -49,6 +65,31 @@ def test_false_alarms_are_those_of_steady_weeks() -> None:
     steady = [(week, "age_mix") for week in (5, 20, 30, 40)]
     bar = verdict.judge_false_alarms(observer(*steady))
     assert bar.met is False and bar.figure.startswith("4 in")
+
+
+def test_signals_of_the_same_visits_are_one_false_alarm_that_names_both() -> None:
+    made = Observer(Calendar())
+    see(made, 5, "overrides", "overrides_up", "age_mix")
+    assert [alarm.joins for alarm in made.alarms] == ["", "overrides", ""]
+    figure = verdict.judge_false_alarms(made).figure
+    assert figure.startswith("2 in ") and "overrides with overrides_up in week 5; age_mix in week 5" in figure
+    see(made, 6, "overrides", "overrides_up", "upgrades_to_emergency")
+    assert len(made.find_false()) == 2, "what joins an alarm that goes on is no new one"
+    assert made.alarms[-1].signal == "upgrades_to_emergency", "but it is told"
+    see(made, 7)
+    see(made, 8, "overrides_up")
+    see(made, 9, "overrides_up", "overrides", "overrides_down")
+    assert len(made.find_false()) == 3, "a part on its own is an alarm, which the whole only widens"
+    assert {alarm.signal: alarm.joins for alarm in made.alarms if alarm.week == 9} == {
+        "overrides": "overrides_up", "overrides_down": "overrides",
+    }  # fmt: skip
+
+
+def test_a_part_is_the_right_alarm_of_a_drift_as_well() -> None:
+    made = Observer(Calendar(events=(NEWCOMERS,)))
+    see(made, 27, "upgrades_to_emergency")
+    see(made, 28, "overrides", "upgrades_to_emergency")
+    assert made.find_right(NEWCOMERS) == made.alarms[-1]
 
 
 def test_an_update_may_miss_no_emergency_more() -> None:

@@ -72,11 +72,15 @@ class Cache:
                 row = json.loads(line)
                 self.rows[row["key"]] = row
 
+    def recall(self, case: Case) -> dict[str, Any] | None:
+        """What was remembered of a case: the model's own draft as plain fields, or why there is none."""
+        return self.rows.get(hash_prompt(case, self.settings))
+
     def find(self, case: Case) -> "Drafted | None":
         """The remembered draft of a case, behind today's rules."""
         from prescreen.model.draft import Drafted
 
-        row = self.rows.get(hash_prompt(case, self.settings))
+        row = self.recall(case)
         if row is None:
             return None
         draft = None if row["draft"] is None else Draft.model_validate(row["draft"])

@@ -7,6 +7,7 @@ from prescreen.clinic.acuity import Acuity
 from prescreen.clinic.contact import Contact
 from prescreen.clinic.incident import Incident
 from prescreen.monitor.chart import Chart
+from prescreen.monitor.nesting import ancestors
 
 MOST: Final = 10
 LINE: Final = 52  # characters
@@ -75,7 +76,8 @@ def find_reasons(contact: Contact) -> Iterator[Reason]:
 
 
 def _behind_alarms(charts: Sequence[Chart]) -> Iterator[tuple[str, str]]:
-    for chart in charts:
+    """The narrowest signal names a visit: a part of an alarm tells more than the whole."""
+    for chart in sorted(charts, key=lambda chart: -len(ancestors(chart.signal.name))):
         if chart.state == "alarm":
             yield from ((visit, chart.signal.title) for visit in chart.cases)
 

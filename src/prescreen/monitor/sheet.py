@@ -8,7 +8,7 @@ import datetime
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
-from itertools import groupby
+from itertools import accumulate, chain, groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import quote
@@ -21,6 +21,7 @@ from prescreen.monitor.chart import Chart
 from prescreen.monitor.counting import Rules
 from prescreen.monitor.drawing import draw, tell_figure
 from prescreen.monitor.limits import judge
+from prescreen.monitor.nesting import nest, parts_of
 from prescreen.monitor.reading import choose, count_by
 from prescreen.monitor.signals import find_signal
 from prescreen.monitor.week import DAYS, Week, measure, monday
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 CHARTS: Final = 12  # drawn; the others are named
 NAMED: Final = 3  # in the headline
+TOLD, ACTED = 5, 4  # signals with a sentence, and with what to do; none without its parts
 HISTORY: Final = 60  # weeks read, so that a reference is there
 _WEEK: Final = re.compile(r"(\d{4})-W(\d{2})")
 _ORDER: Final = {"alarm": 0, "watch": 1, "steady": 2, "too few": 3}
@@ -142,10 +144,12 @@ def build(
 ) -> dict[str, Any]:
     """Everything the page says, in its order."""
     week = read.weeks[-1]
-    ranked = sorted(charts, key=lambda chart: _ORDER[chart.state])  # in each state the order of signals.yaml
-    changed = [chart for chart in ranked if chart.state == "alarm"]
+    alarms = nest(charts)
+    others = [chart for chart in charts if chart.state != "alarm"]  # in each state the order of signals.yaml
+    ranked = [*chain(*alarms), *sorted(others, key=lambda chart: _ORDER[chart.state])]
     watched = [chart for chart in ranked if chart.state == "watch"]
     arrived = [c for c in read.before if c.later is not None and c.later.at.date() >= week.start]
+    told = take([*alarms, *([chart] for chart in watched)], TOLD)
     cases, more = choose([*read.last, *arrived], charts, incidents)
     return {
         "week": name_iso(week.start),
@@ -153,10 +157,13 @@ def build(
         "final": week.start + DAYS - datetime.timedelta(days=1),
         "made": now,
         "is_over": now.date() >= week.start + DAYS,
-        "headline": tell_headline(changed, watched, charts),
-        "changed": changed,
+        "headline": tell_headline(alarms, watched, charts),
+        "alarms": alarms,
+        "told": told,
+        "untold": len(alarms) + len(watched) - len(told),
+        "parts": parts_of(alarms),
         "watched": watched,
-        "actions": list_actions(changed, watched),
+        "actions": list_actions(alarms, watched),
         "drawn": ranked[:CHARTS],
         "undrawn": {state: _titles(ranked[CHARTS:], state) for state in ("alarm", "watch", "steady", "too few")},
         "too_few": _titles(ranked, "too few"),
@@ -172,21 +179,33 @@ def build(
     }
 
 
-def tell_headline(changed: Sequence[Chart], watched: Sequence[Chart], charts: Sequence[Chart]) -> str:
-    """What changed, in a line."""
-    if changed:
-        titles = ", ".join(chart.signal.title.lower() for chart in changed[:NAMED])
-        more = f" and {len(changed) - NAMED} more" if len(changed) > NAMED else ""
-        return f"{len(changed)} of {len(charts)} signals changed beyond chance: {titles}{more}"
+def tell_headline(alarms: Sequence[Sequence[Chart]], watched: Sequence[Chart], charts: Sequence[Chart]) -> str:
+    """What changed, in a line: an alarm counts once, its parts are named behind it."""
+    if alarms:
+        titles = ", ".join(_name(alarm) for alarm in alarms[:NAMED])
+        more = f" and {len(alarms) - NAMED} more" if len(alarms) > NAMED else ""
+        one = "change" if len(alarms) == 1 else "changes"
+        return f"{len(alarms)} {one} beyond chance in {len(charts)} signals: {titles}{more}"
     if charts and all(chart.state == "too few" for chart in charts):
         return "Too few contacts to judge yet"
     return "Nothing changed beyond chance" + (f"; {len(watched)} worth watching" if watched else "")
 
 
-def list_actions(changed: Sequence[Chart], watched: Sequence[Chart]) -> list[tuple[str, str]]:
-    """What to do, once each, with the signal that asks for it."""
+def _name(alarm: Sequence[Chart]) -> str:
+    whole, *parts = (chart.signal.title.lower() for chart in alarm)
+    return f"{whole} (with {', '.join(parts)})" if parts else whole
+
+
+def take(alarms: Sequence[Sequence[Chart]], most: int) -> list[Sequence[Chart]]:
+    """The first alarms, whole, until so many signals are among them."""
+    lengths = accumulate((len(alarm) for alarm in alarms), initial=0)
+    return [alarm for alarm, before in zip(alarms, lengths, strict=False) if before < most]
+
+
+def list_actions(alarms: Sequence[Sequence[Chart]], watched: Sequence[Chart]) -> list[tuple[str, str]]:
+    """What to do, once each, with the signal that asks for it; the parts of an alarm ask with it."""
     actions: dict[str, str] = {}
-    for chart in changed or watched[:2]:
+    for chart in chain(*take(alarms, ACTED)) if alarms else watched[:2]:
         actions.setdefault(chart.signal.action, chart.signal.title)
     return [(title, action) for action, title in actions.items()]
 

@@ -128,6 +128,11 @@ class Track:
             return "too few"
         return "watch" if chance < self.allowed * self.limits.watch else "steady"
 
+    @property
+    def state(self) -> State:
+        """What the last week came to."""
+        return self._points[-1].state
+
     def chart(self) -> Chart:
         """The weeks so far."""
         assert self._judged is not None, "a chart needs a week"

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from prescreen.clinic.acuity import Acuity
 from prescreen.clinic.report import Draft
@@ -17,7 +17,7 @@ from prescreen.simulation.people import Arrival
 if TYPE_CHECKING:
     from prescreen.evals.drafting import Cache
 
-THINKING, BATCH, WORKERS = 96, 60, 2
+THINKING, BATCH, WORKERS = 96, 120, 2
 LEVELS = list(Acuity)
 
 
@@ -38,7 +38,8 @@ class Model(NamedTuple):
 class Drafter(Protocol):
     """What turns cases into drafts, in the order given."""
 
-    def draw(self, model: Model, arrivals: Sequence[Arrival]) -> list[Drafted]: ...
+    def draw(self, model: Model, arrivals: Sequence[Arrival], then: Sequence[Arrival] = ()) -> list[Drafted]:
+        """`then`: who comes next. Whoever drafts many at once may draft them along, and remember it."""
 
     def close(self) -> None: ...
 
@@ -51,7 +52,7 @@ class TwinDrafter:
         self._pool = ProcessPoolExecutor(workers, get_context("spawn"))
         self._memories: dict[str, Cache] = {}
 
-    def draw(self, model: Model, arrivals: Sequence[Arrival]) -> list[Drafted]:
+    def draw(self, model: Model, arrivals: Sequence[Arrival], then: Sequence[Arrival] = ()) -> list[Drafted]:
         from prescreen.evals.drafting import Cache
         from prescreen.evals.parallel import Job, carry_out
 
@@ -59,7 +60,8 @@ class TwinDrafter:
         if model.weights not in self._memories:
             self._memories[model.weights] = Cache(self.cache, model.weights, settings)
         memory = self._memories[model.weights]
-        new = [arrival.told for arrival in arrivals if memory.find(arrival.told) is None]
+        new = [arrival.told for arrival in arrivals if memory.recall(arrival.told) is None]
+        new += [arrival.told for arrival in then if new and memory.recall(arrival.told) is None]
         size = min(BATCH, -(-len(new) // self.workers) or 1)
         pieces = [new[start : start + size] for start in range(0, len(new), size)]
         jobs = [
@@ -68,11 +70,16 @@ class TwinDrafter:
         ]
         for piece, drafts in zip(pieces, self._pool.map(carry_out, jobs), strict=True):
             memory.keep(piece, drafts)
-        found = [memory.find(arrival.told) for arrival in arrivals]
-        return [Drafted(None, "no draft") if one is None else Drafted(one.model, one.error) for one in found]
+        return [_read(memory.recall(arrival.told)) for arrival in arrivals]
 
     def close(self) -> None:
         self._pool.shutdown()
+
+
+def _read(row: Mapping[str, Any] | None) -> Drafted:
+    if row is None:
+        return Drafted(None, "no draft")
+    return Drafted(None if row["draft"] is None else Draft.model_validate(row["draft"]), row["error"])
 
 
 class Skill(NamedTuple):
@@ -91,7 +98,7 @@ class StandIn:
         """`later` is the skill of weights that were trained since."""
         self.skills, self.unknown, self.later = skills, unknown, later or Skill()
 
-    def draw(self, model: Model, arrivals: Sequence[Arrival]) -> list[Drafted]:
+    def draw(self, model: Model, arrivals: Sequence[Arrival], then: Sequence[Arrival] = ()) -> list[Drafted]:
         return [self._draw(model, arrival) for arrival in arrivals]
 
     def close(self) -> None:

@@ -11,18 +11,21 @@ from prescreen.clinic.contact import Contact
 from prescreen.monitor.accepted import Accepted, decide, latest
 from prescreen.monitor.chart import Chart
 from prescreen.monitor.limits import Watch
+from prescreen.monitor.nesting import begin
 from prescreen.monitor.week import Week, measure
 from prescreen.simulation.calendar import WITHIN, Calendar, Event
 from prescreen.simulation.people import MONDAY
 
 
 class Alarm(NamedTuple):
-    """A signal that was no alarm the week before. `event` is what was planted then, empty for a false alarm."""
+    """A signal that was no alarm the week before. `event` is what was planted then, empty for a false alarm;
+    `joins` the signal of the same visits whose alarm it is part of or widens, empty for an alarm of its own."""
 
     week: int
     signal: str
     sentence: str
     event: str
+    joins: str = ""
 
 
 class Observer:
@@ -48,9 +51,8 @@ class Observer:
         self.charts = self._watch.charts()
         ringing = {chart.signal.name: chart.sentence for chart in self.charts if chart.state == "alarm"}
         new = [
-            Alarm(number, name, sentence, self._cause(number))
-            for name, sentence in ringing.items()
-            if name not in self._ringing
+            Alarm(number, name, ringing[name], self._cause(number), joins)
+            for name, joins in begin(ringing, self._ringing).items()
         ]
         self._ringing = set(ringing)
         self.alarms += new
@@ -70,9 +72,14 @@ class Observer:
         found = [event.name for event in self.calendar.events if event.covers(number)]
         return found[-1] if found else ""
 
-    def find_false(self) -> list[Alarm]:
-        """Alarms of steady weeks."""
-        return [alarm for alarm in self.alarms if self.calendar.is_steady(alarm.week)]
+    def find_false(self) -> list[list[Alarm]]:
+        """Alarms of steady weeks, each with those that joined it in its week."""
+        steady = [alarm for alarm in self.alarms if self.calendar.is_steady(alarm.week)]
+        return [
+            [alarm, *(one for one in steady if (one.week, one.joins) == (alarm.week, alarm.signal))]
+            for alarm in steady
+            if not alarm.joins
+        ]
 
     def find_right(self, event: Event) -> Alarm | None:
         """The first alarm of the right kind within the weeks allowed."""

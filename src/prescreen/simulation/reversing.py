@@ -18,7 +18,7 @@ from prescreen.run import Run, read_jsonl, write_lines
 from prescreen.store.base import Who
 
 PAIRS = "train/preference.jsonl"
-HARSH = {"dpo.optimisation.epochs": "3", "dpo.optimisation.learning_rate": "0.002"}
+HARSH = {"dpo.optimisation.learning_rate": "0.002"}
 
 
 class Tried(NamedTuple):

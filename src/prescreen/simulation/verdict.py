@@ -65,11 +65,14 @@ def judge_drifts(observer: Observer) -> list[Bar]:
 
 
 def judge_false_alarms(observer: Observer) -> Bar:
-    """At most one a quarter of steady weeks, begun quarters counted."""
+    """At most one a quarter of steady weeks, begun quarters counted; signals of the same visits are one alarm."""
     steady = sum(observer.calendar.is_steady(week) for week in range(observer.calendar.weeks))
     false = observer.find_false()
     quarters = steady / STEADY_WEEKS
-    told = "; ".join(f"{alarm.signal} in week {alarm.week}" for alarm in false) or "none"
+    told = (
+        "; ".join(f"{' with '.join(alarm.signal for alarm in one)} in week {one[0].week}" for one in false)
+        or "none"
+    )
     return Bar(
         name="false alarms",
         asks="at most one a quarter in weeks where nothing is planted",
@@ -173,7 +176,13 @@ def judge_stamper(calendar: Calendar, found: Sequence[tuple[int, str]]) -> Bar:
 def tell_alarms(alarms: Sequence[Alarm]) -> list[dict[str, str]]:
     """Every alarm with what was planted then."""
     return [
-        {"week": str(a.week), "signal": a.signal, "planted": a.event or "nothing", "sentence": a.sentence}
+        {
+            "week": str(a.week),
+            "signal": a.signal,
+            "one alarm with": a.joins,
+            "planted": a.event or "nothing",
+            "sentence": a.sentence,
+        }
         for a in alarms
     ]
 

@@ -25,6 +25,7 @@ from prescreen.store.contacts import read_contacts
 
 Say = Callable[[str], None]
 WATCH = Who("watch", "service")
+AHEAD = 6  # weeks drafted together
 CLOSES = datetime.timedelta(days=5, hours=16)  # after a Monday morning: Sunday, when the week is judged
 
 
@@ -68,12 +69,12 @@ class Year:
 
     def work(self, week: int) -> list[Alarm]:
         """One week from Monday's first patient to Sunday's sheet."""
-        arrivals = meet_week(self.desk.seed, week, self.calendar.crowd(week, self.contacts))
-        self.came[week] = arrivals
+        arrivals = self._meet(week)
         model, label, trial = self.loop.model, self.loop.label, self.loop.trial
         with self.spent.on("drafting"):
-            drafts = self.drafter.draw(model, arrivals)
-            shadows = self.drafter.draw(trial, arrivals) if trial else []
+            then = [each for later in self._weeks_ahead(week) for each in self._meet(later)]
+            drafts = self.drafter.draw(model, arrivals, then)
+            shadows = self.drafter.draw(trial, arrivals, then) if trial else []
         with self.spent.on("visits and signatures"):
             for number, arrival in enumerate(arrivals):
                 visit_id = self.desk.receive(arrival)
@@ -92,6 +93,15 @@ class Year:
         told = ", ".join(alarm.signal for alarm in alarms) or "quiet"
         self.say(f"week {week:2d}: {len(arrivals)} contacts by {model.weights[:8]}; {told}")
         return alarms
+
+    def _meet(self, week: int) -> list[Arrival]:
+        if week not in self.came:
+            self.came[week] = meet_week(self.desk.seed, week, self.calendar.crowd(week, self.contacts))
+        return self.came[week]
+
+    def _weeks_ahead(self, week: int) -> range:
+        """Drafted along, for full batches; of a release replaced meanwhile these are asked for at the end."""
+        return range(week + 1, min(week + AHEAD, self.calendar.weeks))
 
     def draw_again(self, name: str, weeks: Sequence[int], champion: Model) -> Update:
         """What the champion an update replaced would have served of the visits drafted since."""

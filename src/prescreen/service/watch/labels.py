@@ -25,6 +25,7 @@ ACTS: Final = (
     "drafts", "drafted", "by_rules", "asked", "answered", "ask_unreadable", "repaired", "repair_failed",
     "schema_failures",
 )  # fmt: skip
+PART: Final = "part"  # a signal's alarm that is part of another's
 WINDOWS: Final = ("hour", "day", "week")
 SETS: Final[Mapping[str, frozenset[str]]] = {
     name: frozenset(values)
@@ -44,7 +45,7 @@ SETS: Final[Mapping[str, frozenset[str]]] = {
         "fault": FAULTS.values(),
         "breaker": ("closed", "half-open", "open"),
         "signal": (signal.name for signal in load_signals()),
-        "verdict": (state.replace(" ", "-") for state in get_args(State)),
+        "verdict": (*(state.replace(" ", "-") for state in get_args(State)), PART),
         "method": ("GET", "POST", "PUT", "HEAD"),
         "status": ("1xx", "2xx", "3xx", "4xx", "5xx", "gone"),
     }.items()

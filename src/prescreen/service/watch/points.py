@@ -51,7 +51,10 @@ METRICS: Final[Mapping[str, Metric]] = {
     "undone": _gauge("Signatures taken back.", window="window"),
     "sign_seconds": Metric("histogram", "How long the nurse had the visit open before signing, all ever."),
     # the weekly sheet
-    "signal_state": _gauge("1 for what the last week's sheet says of a signal.", signal="signal", state="verdict"),
+    "signal_state": _gauge(
+        "1 for what the last week's sheet says of a signal; part: an alarm that is part of another's.",
+        signal="signal", state="verdict",
+    ),
     "signal_figure": _gauge("The signal's figure of that week: a share, seconds, or a shift.", signal="signal"),
     # drafts and the model
     "drafts": _gauge("Drafts, by whom, and why not by the model.", window="window", by="by", why="why"),

@@ -12,9 +12,10 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from prescreen.monitor.chart import Chart
+from prescreen.monitor.nesting import nest, parts_of
 from prescreen.monitor.sheet import judge_week, parse_week
 from prescreen.service.house import House
-from prescreen.service.watch.labels import SETS
+from prescreen.service.watch.labels import PART, SETS
 from prescreen.service.watch.points import Point
 from prescreen.store.base import Who
 
@@ -40,9 +41,11 @@ class Weekly:
         self._judge_when_due()
         with self._lock:
             charts = self._charts
+        parts = parts_of(nest(charts))
         for chart in charts:
+            stands = PART if chart.signal.name in parts else chart.state.replace(" ", "-")
             for state in sorted(SETS["verdict"]):
-                yield Point("signal_state", chart.state == state.replace("-", " "), (chart.signal.name, state))
+                yield Point("signal_state", state == stands, (chart.signal.name, state))
             last = chart.points[-1]
             if last.figure is not None:
                 yield Point("signal_figure", last.figure, (chart.signal.name,))
