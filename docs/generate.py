@@ -236,8 +236,10 @@ def render_rules() -> str:
     ]
     for rule in load_rules().rules:
         cells = [cell for name in counts for cell in show_hits(counts[name][rule.id])]
-        source = escape(rule.source)
-        lines.append(f"| `{rule.id}`: {escape(rule.name)} | {rule.acuity.value} | {source} | {' | '.join(cells)} |")
+        level = f"{rule.acuity.value}{', loose' if rule.loose else ''}"
+        lines.append(
+            f"| `{rule.id}`: {escape(rule.name)} | {level} | {escape(rule.source)} | {' | '.join(cells)} |"
+        )
     return "\n".join(lines) + "\n"
 
 

@@ -23,7 +23,7 @@ from prescreen.store.migrate import open_store
 from prescreen.store.people import User
 from store.desk import NURSE, SERVICE, make_waiting
 
-WORDS = "Oh it is Anna Bell, my jaw feels odd, it is mild, and I am clammy since breakfast"
+WORDS = "Oh it is Anna Bell, my jaw feels odd, it is mild, and I am damp since breakfast"
 NONE_MISSED = Check(
     say="No emergency of the clinic's own incidents is missed again.",
     suite="clinic_bank",

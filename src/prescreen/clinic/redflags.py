@@ -2,9 +2,10 @@
 
 The table is `redflags.yaml` beside this file: `terms` (shared wordings) and `rules`. A rule fires when every
 group of `all` is asserted in the words, every group of `record` stands in the record or the words, and every
-condition of `where` is known and true. `unless` names benign wordings that hold a weak rule back, and only
-within the utterance that would have fired it: what is said later never takes a hit away. Data that is
-missing never blocks a rule that does not ask for it.
+condition of `where` is known and true. Two things hold a weak rule back, and only within the utterance that would
+have fired it, so that what is said later never takes a hit away: benign wordings (`unless`), and, for a rule marked
+`loose`, words that weighed together speak clearly against an emergency (decision 0013). Data that is missing never
+blocks a rule that does not ask for it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -57,6 +58,7 @@ class Rule(Strict):
     all: tuple[tuple[str, ...], ...] = ()
     record: tuple[tuple[str, ...], ...] = ()
     unless: tuple[str, ...] = ()
+    loose: bool = Field(False, description="its words are also said where nothing is wrong, as an illness's name")
     where: Where = Where()
     if_known: Where = Where()
     positive: tuple[Example | str, ...] = Field(min_length=3)
@@ -141,9 +143,10 @@ def check_rules(case: Case, table: RuleTable | None = None) -> list[Hit]:
     """All rules that fire, highest acuity first."""
     table = table or load_rules()
     text = Words(case, table.lexicon)
-    weight, told = Weighing(case, text, table.terms).heaviest()
+    weighing = Weighing(case, text, table.terms)
+    weight, told = weighing.heaviest()
     raising, holding = _gather_facts(case, text, table, weight)
-    hits = ((matcher.rule, _match(matcher, text, raising, holding)) for matcher in table.matchers)
+    hits = ((matcher.rule, _match(matcher, text, weighing, raising, holding)) for matcher in table.matchers)
     return [
         Hit(rule, f"{evidence} ({told})" if rule.where.words_min is not None else evidence)
         for rule, evidence in hits
@@ -183,7 +186,7 @@ def _holds_back(benign: Span, span: Span) -> bool:
     return benign.utterance == span.utterance and abs(benign.at - span.at) <= _REACH
 
 
-def _match(matcher: Matcher, text: Words, raising: Facts, holding: Facts) -> str | None:
+def _match(matcher: Matcher, text: Words, weighing: Weighing, raising: Facts, holding: Facts) -> str | None:
     rule = matcher.rule
     if not raising.meet(rule.where, unknown=False) or not holding.meet(rule.if_known, unknown=True):
         return None
@@ -193,6 +196,8 @@ def _match(matcher: Matcher, text: Words, raising: Facts, holding: Facts) -> str
         if spans and number == 0 and matcher.unless:
             benign = text.find(matcher.unless, past=True)
             spans = [span for span in spans if not any(_holds_back(other, span) for other in benign)]
+        if number == 0 and rule.loose:
+            spans = [span for span in spans if not weighing.is_harmless(span.utterance)]
         if not spans:
             return None
         found.append(spans[0])

@@ -10,7 +10,7 @@ Knows no rule; what a sum means is `redflags`'.
 import json
 import re
 from collections.abc import Collection, Mapping
-from functools import cache
+from functools import cache, cached_property
 from itertools import pairwise
 from math import fsum
 from pathlib import Path
@@ -22,6 +22,8 @@ from prescreen.clinic.words import Words
 
 TABLE = Path(__file__).with_name("weighed.json")
 SHOWN = 5  # words named in an explanation
+HARMLESS = -3.0  # a sum from here down: one in fifty of the voices is an emergency, over all two in five are
+LONGEST = 125  # words of an utterance that may read as harmless; no voice is longer, and small weights add up
 _WORD = re.compile(r"[a-z0-9']+")
 DENIALS = frozenset(
     [
@@ -86,18 +88,34 @@ class Weighing:
         self._words = words
         spans = {name: words.find(group) for name, group in terms.items()}
         self._places = {(name, span.utterance) for name, found in spans.items() for span in found}
-        unsaid = [name for name in terms if not spans[name]]
-        self._person = _list_person(case) | {f"record {name}" for name in unsaid if words.find_record(terms[name])}
+        self._person = _list_person(case)
+        self._record = {f"record {name}" for name in terms if words.find_record(terms[name])}
+        self._unsaid = self._record - {f"record {name}" for name in terms if spans[name]}
 
     def features(self, number: int) -> set[str]:
         """What the utterance of that number holds."""
         told = {f"term {name}" for name, where in self._places if where == number}
-        return self._person | _list_words(self._words.utterances[number].read) | told
+        return self._person | self._unsaid | _list_words(self._words.utterances[number].read) | told
+
+    @cached_property
+    def _by_utterance(self) -> dict[int, set[str]]:
+        utterances = enumerate(self._words.utterances)
+        return {number: self.features(number) for number, utterance in utterances if not utterance.history}
 
     def all_features(self) -> dict[int, set[str]]:
         """The features of each utterance of the contact, by its number."""
-        utterances = enumerate(self._words.utterances)
-        return {number: self.features(number) for number, utterance in utterances if not utterance.history}
+        return self._by_utterance
+
+    def is_harmless(self, number: int) -> bool:
+        """Whether the utterance of that number speaks clearly against an emergency, whatever is said elsewhere.
+
+        All that the record names weighs, said or not, so that another utterance can only take harmlessness away.
+        What stands in the history is not weighed, and so never harmless; nor is what is longer than any voice.
+        """
+        held = self._by_utterance.get(number)
+        if held is None or len(self._words.utterances[number].read.split()) > LONGEST:
+            return False
+        return self.weights.weigh(held | self._record) <= HARMLESS
 
     def heaviest(self) -> tuple[float, str]:
         """The largest sum of an utterance, and the words that speak most for an emergency there."""

@@ -1,7 +1,8 @@
 """The voices: triage contacts written by hand in many people's words, to learn from. Never in a test set.
 
-One YAML file a topic below `voices/`, in the form of the case bank, whose authors were others. Their levels and
-sources were written from memory: a clinician must check them before any clinical use.
+One YAML file an author below `voices/`, in the form of the case bank, whose authors were others. About half of the
+harmless ones speak the words of emergencies. Their levels and sources were written from memory: a clinician must
+check them before any clinical use.
 """
 
 from collections.abc import Sequence
