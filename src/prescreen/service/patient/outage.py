@@ -30,10 +30,7 @@ def _page(request: Request, error: StoreError) -> Response:
     if "text/html" not in request.headers.get("accept", "text/html"):
         return JSONResponse({"error": str(error)}, 503)
     if name != "start" and not name.startswith("patient-"):
-        sentence = str(error)
-        page: Response = house_of(request).render(
-            request, "message.html", 503, sentence=f"{sentence[:1].upper()}{sentence[1:]}."
-        )
+        page: Response = house_of(request).render(request, "message.html", 503, sentence=error.sentence, closed="")
         return page
     first = preferred(request)
     others = [code for code in house_of(request).settings.clinic.languages if code in LANGUAGES and code != first]
