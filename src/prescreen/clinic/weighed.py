@@ -110,10 +110,10 @@ class Weighing:
         """Whether the utterance of that number speaks clearly against an emergency, whatever is said elsewhere.
 
         All that the record names weighs, said or not, so that another utterance can only take harmlessness away.
-        What stands in the history is not weighed, and so never harmless; nor is what is longer than any voice.
+        Never harmless: the history, and what is longer than any voice.
         """
-        held = self._by_utterance.get(number)
-        if held is None or len(self._words.utterances[number].read.split()) > LONGEST:
+        held, told = self._by_utterance.get(number), self._words.utterances[number]
+        if held is None or len(told.read.split()) > LONGEST:
             return False
         return self.weights.weigh(held | self._record) <= HARMLESS
 
