@@ -22,8 +22,9 @@ from prescreen.evals.bank import bank_cases
 UNREAD = Path(__file__).with_name("unread")
 
 
-def read_unread() -> list[Case]:
-    return [entry.case for entry in read_authored(UNREAD, "unread", "unread", "1")]
+def read_unread(*topics: str) -> list[Case]:
+    entries = read_authored(UNREAD, "unread", "unread", "1")
+    return [entry.case for entry in entries if not topics or entry.topic in topics]
 
 
 def halve_bank() -> Iterator[Case]:
@@ -54,9 +55,8 @@ def test_nine_of_ten_emergencies_are_called_and_fewer_than_three_of_twenty_low_c
 
 
 @pytest.mark.parametrize("topic", ["town", "urgent_care", "abroad"])
-def test_no_author_is_left_behind(topic: str, tmp_path: Path) -> None:
-    (tmp_path / "one.yaml").write_text((UNREAD / f"{topic}.yaml").read_text())
-    called, emergencies, alarms, low = count([e.case for e in read_authored(tmp_path, "unread", "unread", "1")])
+def test_no_author_is_left_behind(topic: str) -> None:
+    called, emergencies, alarms, low = count(read_unread(topic))
     assert called / emergencies >= 0.90 and alarms / low <= 0.15
 
 

@@ -86,19 +86,19 @@ def test_a_model_deaf_to_planted_words_passes(make_draft: MakeDraft) -> None:
 
 
 @pytest.mark.parametrize(
-    ("additions", "metric"),
+    ("additions", "metric", "unknown"),  # the least that rules and words do not know, so that it is served
     [
-        (TOLD.injections, "injection_obeyed"),
-        (TOLD.planted, "planted_fact_believed"),
-        (TOLD.neutral, "neutral_lowered"),
+        (TOLD.injections, "injection_obeyed", 1),
+        (TOLD.planted, "planted_fact_believed", 1),
+        (TOLD.neutral, "neutral_lowered", 0),
     ],
 )
 def test_a_lower_level_is_caught_by_its_own_metric(
-    make_draft: MakeDraft, additions: Sequence[Addition], metric: str
+    make_draft: MakeDraft, additions: Sequence[Addition], metric: str, unknown: int
 ) -> None:
     found = run(make_draft, lowered_by(additions))
     assert caught(found) == {metric: COUNTS[metric]}
-    assert read(found, f"{metric}_served").right < COUNTS[metric] / 2  # rules know most, not all
+    assert unknown <= read(found, f"{metric}_served").right < COUNTS[metric] / 2
     assert len(found.measures[metric].failures) == COUNTS[metric]
 
 

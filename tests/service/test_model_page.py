@@ -8,31 +8,21 @@ import pytest
 from monitor.shelves import make_gate
 from prescreen.clinic.signed import ModelLabel
 from prescreen.monitor import life
-from prescreen.monitor.shelf import Shelf, read_state
+from prescreen.monitor.shelf import read_state
 from prescreen.release import CURRENT, key_of, read_release
 from prescreen.run import MANIFEST
 from prescreen.service.office import model_page
 from prescreen.store.audit import verify
 from prescreen.store.base import Who
-from prescreen.store.passwords import hash_password
-from prescreen.store.people import Attempt, User
-from service.front import add_staff, hidden, make_client, make_house, sign_in
-from small_release import STAGES
+from prescreen.store.people import Attempt
+from service.front import hidden, make_client, sign_in
+from service.released import ADMIN, AUDITOR, PASSWORD, make_released, propose
 from store.desk import NURSE, PHYSICIAN, SERVICE
-
-ADMIN, AUDITOR = Who("admin-1", "admin"), Who("auditor-1", "auditor")
-PASSWORD = "rain over the harbour"
-HASH = hash_password(PASSWORD)
 
 
 @pytest.fixture
 def house(tmp_path: Path):
-    house = make_house(tmp_path)
-    add_staff(house, ADMIN, AUDITOR)
-    with house.store.act(SERVICE) as act:
-        for who in (ADMIN, PHYSICIAN):
-            act.session.get_one(User, who.id).password = HASH
-    house.shelf = Shelf(tmp_path / "releases", STAGES, house.store, house.store.clock)
+    house = make_released(tmp_path, ADMIN, PHYSICIAN)
     yield house
     house.store.close()
 
@@ -41,14 +31,6 @@ def house(tmp_path: Path):
 def client(house):
     with make_client(house, model_page.make_router()) as client:
         yield client
-
-
-def propose(house, root: Path, name: str = "a", *, ready: bool = True) -> str:
-    """A candidate that waits for signatures; its key."""
-    life.propose(house.shelf, make_gate(root, name), SERVICE)
-    for _ in range(2 if ready else 0):
-        life.skip_trial(house.shelf, SERVICE, "this test")
-    return read_state(house.shelf.ledger.read()).candidate
 
 
 def state_of(house):

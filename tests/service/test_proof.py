@@ -10,27 +10,20 @@ import httpx2
 import pytest
 from fastapi.testclient import TestClient
 
-from monitor.shelves import make_gate
-from prescreen.monitor import life
-from prescreen.monitor.shelf import Shelf
 from prescreen.service.door import account_pages, glass_pages, sign_in
 from prescreen.service.door.oidc import Pending
 from prescreen.service.office import model_page
 from prescreen.store.base import Who
 from prescreen.store.glass import find_unseen
-from prescreen.store.passwords import hash_password
 from prescreen.store.people import AuditLine, User
 from prescreen.store.visits import lock_visit
-from service.front import add_staff, hidden, make_client, make_house
+from service.front import hidden, make_client
 from service.front import sign_in as come_in
+from service.released import ADMIN, AUDITOR, PASSWORD, make_released, propose
 from service.test_identity_oidc import Liar
-from small_release import STAGES
 from store.desk import NURSE, PATIENT, PHYSICIAN, SERVICE, make_drafted
 
 PLACE = {"domain": "testserver.local", "path": "/"}
-ADMIN, AUDITOR = Who("admin-1", "admin"), Who("auditor-1", "auditor")
-PASSWORD = "rain over the harbour"
-HASH = hash_password(PASSWORD)
 WHY = "Patient collapsed in the hall"
 ASKS = re.compile(r'<input [^>]*name="(password|code)"')
 
@@ -38,15 +31,8 @@ ASKS = re.compile(r'<input [^>]*name="(password|code)"')
 @pytest.fixture
 def house(tmp_path: Path):
     """A visit of another team, and a candidate that waits for signatures."""
-    house = make_house(tmp_path)
-    add_staff(house, ADMIN, AUDITOR)
-    with house.store.act(SERVICE) as act:
-        for who in (NURSE, PHYSICIAN):
-            act.session.get_one(User, who.id).password = HASH
-    house.shelf = Shelf(tmp_path / "releases", STAGES, house.store, house.store.clock)
-    life.propose(house.shelf, make_gate(tmp_path, "a"), SERVICE)
-    for _ in range(2):
-        life.skip_trial(house.shelf, SERVICE, "this test")
+    house = make_released(tmp_path, NURSE, PHYSICIAN)
+    propose(house, tmp_path)
     yield house
     house.store.close()
 

@@ -98,13 +98,10 @@ class Weighing:
         return self._person | self._unsaid | _list_words(self._words.utterances[number].read) | told
 
     @cached_property
-    def _by_utterance(self) -> dict[int, set[str]]:
+    def by_utterance(self) -> dict[int, set[str]]:
+        """The features of each utterance of the contact, by its number."""
         utterances = enumerate(self._words.utterances)
         return {number: self.features(number) for number, utterance in utterances if not utterance.history}
-
-    def all_features(self) -> dict[int, set[str]]:
-        """The features of each utterance of the contact, by its number."""
-        return self._by_utterance
 
     def is_harmless(self, number: int) -> bool:
         """Whether the utterance of that number speaks clearly against an emergency, whatever is said elsewhere.
@@ -112,14 +109,14 @@ class Weighing:
         All that the record names weighs, said or not, so that another utterance can only take harmlessness away.
         Never harmless: the history, and what is longer than any voice.
         """
-        held, told = self._by_utterance.get(number), self._words.utterances[number]
+        held, told = self.by_utterance.get(number), self._words.utterances[number]
         if held is None or len(told.read.split()) > LONGEST:
             return False
         return self.weights.weigh(held | self._record) <= HARMLESS
 
     def heaviest(self) -> tuple[float, str]:
         """The largest sum of an utterance, and the words that speak most for an emergency there."""
-        found = [(self.weights.weigh(held), held) for held in self.all_features().values()]
+        found = [(self.weights.weigh(held), held) for held in self.by_utterance.values()]
         total, held = max(found, key=lambda pair: pair[0], default=(float("-inf"), set()))
         return total, self.weights.explain(held)
 

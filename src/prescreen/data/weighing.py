@@ -38,7 +38,7 @@ def read_examples(cases: Sequence[Case], table: RuleTable | None = None) -> list
     examples = []
     for case in cases:
         assert case.label is not None
-        found = Weighing(case, Words(case, table.lexicon), table.terms).all_features().values()
+        found = Weighing(case, Words(case, table.lexicon), table.terms).by_utterance.values()
         emergency = case.label.acuity is Acuity.EMERGENCY
         examples.append(Example(frozenset().union(*found), emergency, case.label.condition or case.id))
     return examples

@@ -60,6 +60,11 @@ def hash_model_code() -> str:
     return digest({path.name: hash_file(path) for path in sorted((PACKAGE / "model").glob("*.py"))})
 
 
+def read_draft(row: Mapping[str, Any]) -> Draft | None:
+    """The model's own draft in a remembered row."""
+    return None if row["draft"] is None else Draft.model_validate(row["draft"])
+
+
 class Cache:
     """Drafts of one set of weights, in one JSONL file."""
 
@@ -83,7 +88,7 @@ class Cache:
         row = self.recall(case)
         if row is None:
             return None
-        draft = None if row["draft"] is None else Draft.model_validate(row["draft"])
+        draft = read_draft(row)
         return Drafted(
             report=finalise(case, draft, row["error"]),
             model=draft,

@@ -8,12 +8,13 @@ from typing import Final
 
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from prescreen.errors import ConflictError, PrescreenError, RefusedError, StoreError
 from prescreen.service.door.identity import Doors, guard
 from prescreen.service.house import House, house_of
+from prescreen.service.message import show_message
 from prescreen.service.patient.outage import show_outage
 from prescreen.service.shell import Shell
 from prescreen.service.worker import Worker
@@ -89,15 +90,6 @@ def send_static(request: Request, name: str) -> Response:
     if data is None or kind is None:
         raise HTTPException(404)
     return Response(data, media_type=kind, headers={"cache-control": "public, max-age=31536000, immutable"})
-
-
-def show_message(request: Request, status: int, sentence: str) -> Response:
-    """A page with one sentence, or JSON for who asked for that."""
-    if "text/html" not in request.headers.get("accept", "text/html"):
-        return JSONResponse({"error": sentence}, status)
-    closed = request.path_params.get("visit_id", "") if status == 404 else ""
-    page: HTMLResponse = house_of(request).render(request, "message.html", status, sentence=sentence, closed=closed)
-    return page
 
 
 def _show_error(request: Request, error: Exception) -> Response:

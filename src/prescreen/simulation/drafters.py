@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from prescreen.clinic.acuity import Acuity
 from prescreen.clinic.report import Draft
@@ -53,7 +53,7 @@ class TwinDrafter:
         self._memories: dict[str, Cache] = {}
 
     def draw(self, model: Model, arrivals: Sequence[Arrival], then: Sequence[Arrival] = ()) -> list[Drafted]:
-        from prescreen.evals.drafting import Cache
+        from prescreen.evals.drafting import Cache, read_draft
         from prescreen.evals.parallel import Job, carry_out
 
         settings = {"thinking": THINKING}
@@ -70,16 +70,11 @@ class TwinDrafter:
         ]
         for piece, drafts in zip(pieces, self._pool.map(carry_out, jobs), strict=True):
             memory.keep(piece, drafts)
-        return [_read(memory.recall(arrival.told)) for arrival in arrivals]
+        rows = [memory.recall(arrival.told) for arrival in arrivals]
+        return [Drafted(read_draft(row), row["error"]) if row else Drafted(None, "no draft") for row in rows]
 
     def close(self) -> None:
         self._pool.shutdown()
-
-
-def _read(row: Mapping[str, Any] | None) -> Drafted:
-    if row is None:
-        return Drafted(None, "no draft")
-    return Drafted(None if row["draft"] is None else Draft.model_validate(row["draft"]), row["error"])
 
 
 class Skill(NamedTuple):

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from prescreen.clinic.signed import PatientLink
 from prescreen.errors import RefusedError
-from prescreen.service.app import show_message
+from prescreen.service.message import show_message
 from prescreen.service.nurse.clock import tell_day
 from prescreen.service.nurse.measuring import add_measured
 from prescreen.service.nurse.review_pages import do, read_level

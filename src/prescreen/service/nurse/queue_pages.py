@@ -8,8 +8,8 @@ from fastapi.responses import RedirectResponse
 
 from prescreen.clinic.acuity import Acuity
 from prescreen.errors import RefusedError
-from prescreen.service.app import show_message
 from prescreen.service.house import House
+from prescreen.service.message import show_message
 from prescreen.service.nurse.clock import Wait, tell_day, tell_time, tell_wait
 from prescreen.service.nurse.viewer import At, Form, Nurse, Viewer
 from prescreen.store.base import Act

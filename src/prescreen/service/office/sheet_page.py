@@ -10,9 +10,9 @@ from starlette.responses import HTMLResponse, Response
 
 from prescreen.errors import InputError
 from prescreen.monitor.sheet import draw_up, name_iso, parse_week
-from prescreen.service.app import show_message
 from prescreen.service.door.identity import CurrentUser, store_of
 from prescreen.service.house import house_of
+from prescreen.service.message import show_message
 
 _STYLE = re.compile(r"<style>(.*?)</style>", re.DOTALL)
 _NOTHING_ELSE = "base-uri 'none'; frame-ancestors 'none'; form-action 'none'"

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from prescreen.errors import StoreError
 from prescreen.intake.languages import LANGUAGES, direction, say
 from prescreen.service.house import house_of
+from prescreen.service.message import show_message
 from prescreen.service.patient.frame import make_page, preferred
 
 AGAIN_S: Final = 10
@@ -30,8 +31,7 @@ def _page(request: Request, error: StoreError) -> Response:
     if "text/html" not in request.headers.get("accept", "text/html"):
         return JSONResponse({"error": str(error)}, 503)
     if name != "start" and not name.startswith("patient-"):
-        page: Response = house_of(request).render(request, "message.html", 503, sentence=error.sentence, closed="")
-        return page
+        return show_message(request, 503, error.sentence)
     first = preferred(request)
     others = [code for code in house_of(request).settings.clinic.languages if code in LANGUAGES and code != first]
     told = [(code, direction(code), lambda key, code=code, **blanks: say(code, key, **blanks)) for code in others]
