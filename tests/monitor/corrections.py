@@ -88,13 +88,14 @@ def relevel(one: Reviewed, level: Acuity) -> Reviewed:
 
 
 def spoil(batch: list[Reviewed], share: float, seed: int, how) -> list[Reviewed]:
-    """A share of the rows, drawn, changed by `how(row, rng)`."""
+    """A share of the batch changed by `how(row, rng)`, drawn; to mislabel, among rows no emergency rule settles."""
     rng = random.Random(seed + 1)
-    chosen = set(rng.sample(range(len(batch)), round(share * len(batch))))
+    rows = [number for number, one in enumerate(batch) if how is not mislabel or one.rules != Acuity.EMERGENCY]
+    chosen = set(rng.sample(rows, round(share * len(batch))))
     return [how(one, rng) if number in chosen else one for number, one in enumerate(batch)]
 
 
 def mislabel(one: Reviewed, rng: random.Random) -> Reviewed:
     """Signed at another level, never below a rule: that has a name of its own."""
     others = [level for level in LEVELS if level != one.level and (one.rules is None or level >= one.rules)]
-    return relevel(one, rng.choice(others)) if others else one
+    return relevel(one, rng.choice(others))

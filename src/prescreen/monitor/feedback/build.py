@@ -113,7 +113,7 @@ def open_clinic(recipe: FeedbackRecipe) -> Iterator["Store"]:
 
 
 def read_doubted(folder: Path) -> tuple[int, int]:
-    """How many levels of an earlier batch were contradicted, of how many."""
+    """How many levels of an earlier batch were contradicted, of how many that no rule gives."""
     path = folder / CARD
     if not path.is_file():
         raise RunError(f"{path}: is not there; name a finished feedback run under `earlier`, or none")

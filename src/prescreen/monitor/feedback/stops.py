@@ -60,12 +60,14 @@ class Stop:
 class Judged:
     """`bad` names rows to leave out, with their reasons; `stops` is what stops the whole batch.
 
-    `doubted` levels are kept where no person disputes them: a classifier alone takes nothing out.
+    `doubted` levels are kept where no person disputes them: a classifier alone takes nothing out. They are some of
+    the `open` ones, which no rule gives.
     """
 
     bad: Mapping[str, tuple[str, ...]]
     stops: tuple[Stop, ...]
     doubted: frozenset[str]
+    open: int
     signers: tuple[Looks, ...]
 
     @property
@@ -80,7 +82,7 @@ def judge(
     reference: tuple[int, int] = (0, 0),
     seed: int = 0,
 ) -> Judged:
-    """Look at every row and at the batch as a whole. `reference`: doubted levels of an earlier batch, of all."""
+    """Look at every row and at the batch as a whole. `reference`: doubted of open levels of an earlier batch."""
     signers = watch_signers(batch, limits)
     stamps = {looks.signer for looks in signers if looks.stamps(limits)}
     found: dict[str, set[str]] = {
@@ -97,16 +99,18 @@ def judge(
     for reason, rows in found.items():
         for code in sorted(rows):
             bad[code] = (*bad.get(code, ()), reason)
-    stops = _find_stops(batch, {**found, "mislabelled": doubted}, bad, limits)
-    if not any(stop.name == "mislabelled" for stop in stops):
-        stops += _find_mislabellers(clean, doubted, reference, limits)
-    return Judged(bad, tuple(stops), frozenset(doubted), tuple(signers))
+    free = [one for one in clean if one.level != one.rules]
+    stops = _find_stops(batch, found, bad, limits) + _find_mislabelled(free, doubted, reference, limits)
+    return Judged(bad, tuple(stops), frozenset(doubted), len(free), tuple(signers))
 
 
-def _find_mislabellers(
+def _find_mislabelled(
     batch: Sequence[Reviewed], rows: set[str], reference: tuple[int, int], limits: Limits
 ) -> list[Stop]:
-    """Fewer wrong levels than the limit, but one person's, or more than an earlier batch lets expect."""
+    """Doubted levels of a batch of open ones: beyond the limit and chance, or one person's, or more than before."""
+    if Rate(len(rows), len(batch) - len(rows)).lower() > limits.mislabelled:
+        why = "signed levels that no rule gives speak against every other rater and the words"
+        return [Stop("mislabelled", len(rows), len(batch), limits.mislabelled, tuple(sorted(rows)), why)]
     if odd := find_odd_signers(batch, rows, limits.fewest_seen):
         theirs = tuple(one.code for one in batch if one.signer in odd and one.code in rows)
         why = f"signed levels speak against everybody else, and stand out as those of {', '.join(odd)}"
@@ -126,8 +130,6 @@ def _find_stops(
         _stop("phi", found["phi"], whole, limits.phi_rows, "signatures may still hold something that identifies"),
         _share("phi", written, whole, limits.phi_share, "signed reports held something that identifies"),
         _stop("injected", found["injected"], whole, limits.injected_rows, "signatures hold orders to the software"),
-        _surely("mislabelled", found["mislabelled"], whole, limits.mislabelled,
-                "signed levels speak against every other rater and the words"),
         _share("below_rules", found["below_rules"], whole, limits.below_rules, "levels are below a red-flag rule"),
         _share("rubber_stamp", found["rubber_stamp"], whole, limits.rubber_stamp,
                "signatures are agreement of people known not to look"),
@@ -195,9 +197,3 @@ def _stop(name: Name, rows: set[str], of: int, limit: int, why: str) -> Stop | N
 
 def _share(name: Name, rows: set[str], of: int, limit: float, why: str) -> Stop | None:
     return Stop(name, len(rows), of, limit, tuple(sorted(rows)), why) if len(rows) > limit * of else None
-
-
-def _surely(name: Name, rows: set[str], of: int, limit: float, why: str) -> Stop | None:
-    """A share of doubts, which chance moves: its exact lower bound is beyond the limit."""
-    beyond = Rate(len(rows), of - len(rows)).lower() > limit
-    return Stop(name, len(rows), of, limit, tuple(sorted(rows)), why) if beyond else None

@@ -34,7 +34,7 @@ def write_batch(recipe: FeedbackRecipe, run: Run, gathered: Gathered, judged: Ju
     looked = find_looked(kept, recipe.limits)
     divided = divide(kept, recipe.parts, gathered.met)
     written = Written(run.folder)
-    checks: dict[str, Any] = {"doubted levels": [len(judged.doubted), len(gathered.batch)]}
+    checks: dict[str, Any] = {"doubted levels": [len(judged.doubted), judged.open]}
     made = {part: make_all(batch, looked) for part, batch in (("train", divided.train), ("valid", divided.valid))}
     refuse(find_uneven(made["train"].balanced, recipe.limits.fewest_pairs), run.folder)
     own = made["train"].balanced.pairs
