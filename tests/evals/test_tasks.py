@@ -1,12 +1,14 @@
 """Tasks run in processes of their own: what they are given and find survives the way there and back."""
 
 import pickle
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
 
+from prescreen.clinic.case import Case
 from prescreen.evals import tasks
-from prescreen.evals.tasks import TASKS, Work, carry_out
+from prescreen.evals.tasks import TASKS, Work, carry_out, run_all
 from prescreen.model.engine import ScriptedEngine
 
 
@@ -18,3 +20,54 @@ def test_what_a_task_finds_can_leave_its_process(name: str, tmp_path: Path) -> N
     assert again.found[name].measures == done.found[name].measures and again.found[name].items
     written = tasks.to_json({"sft": again})
     assert written[name]["systems"]["sft"]
+
+
+class Inline:
+    """An executor that does its work at once, in this process."""
+
+    def __init__(self, workers, context):
+        pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        return None
+
+    def submit(self, ask, work):
+        future = Future()
+        future.set_result(ask(work))
+        return future
+
+
+def test_a_model_asked_in_pieces_answers_as_it_does_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every piece by itself and once; levels, figures and the order of tasks are those of one worker."""
+    loaded, asked = [], []
+
+    def load(folder: str, *_: object) -> ScriptedEngine:
+        loaded.append(folder)
+        return ScriptedEngine(lambda messages: '{"acuity":"low"}')
+
+    def ask(work: Work) -> tasks.Done:
+        asked.append((work.system, bool(work.cases), work.tasks))
+        return carry_out(work, load)
+
+    monkeypatch.setattr(tasks, "ProcessPoolExecutor", Inline)
+    monkeypatch.setattr(tasks, "carry_out_alone", ask)
+    monkeypatch.setattr(tasks, "as_completed", lambda running: reversed(list(running)))
+    case = Case(id="c", patient_id="p", source="t", licence="none", complaint="cough").model_dump_json()
+    names = ("stability", "knowledge")
+    works = [
+        Work(system, system, system * 16, tmp_path / "two", {"thinking": 8}, 4, 0, (case,), names)
+        for system in ("base", "dpo")
+    ]
+    apart = run_all(works, 2, load)
+    whole = run_all([work._replace(cache=tmp_path / "one") for work in works], 1, load)
+    assert apart == whole and list(apart["base"].found) == list(names) and len(apart["base"].levels) == 1
+    assert asked == [
+        (system, *piece)
+        for system in ("base", "dpo")
+        for piece in ((True, ()), (False, ("stability",)), (False, ("knowledge",)))
+    ]
+    assert loaded == ["base"] * 3 + ["dpo"] * 3 + ["base", "dpo"]
+    assert run_all(works, 1, load) == whole and len(loaded) == 8  # what pieces were told is remembered

@@ -69,9 +69,8 @@ class Words:
             position += len(utterance.read) + 1
         self._clean = "\n".join(parts)
         self._summoned = lexicon.summon(self._clean)
-        self._listed = [
-            (item, "\n" + clean_text(item)) for item in (*(case.conditions or ()), *(case.medications or ()))
-        ]
+        record = [(item, "\n" + clean_text(item)) for item in (*(case.conditions or ()), *(case.medications or ()))]
+        self._listed = [(item, clean, lexicon.summon(clean)) for item, clean in record]
         self._found: dict[tuple[int, bool], list[tuple[int, Span]]] = {}
 
     @cached_property
@@ -81,6 +80,8 @@ class Words:
 
     def find(self, group: frozenset[int], *, past: bool = False) -> list[Span]:
         """Asserted matches of a group in order of appearance; `past` also takes what is told as history."""
+        if group.isdisjoint(self._summoned):
+            return []
         hits = [hit for number in group & self._summoned for hit in self._search(number, past)]
         return [span for _, span in sorted(hits, key=lambda hit: (hit[0], -len(hit[1].evidence)))]
 
@@ -91,18 +92,26 @@ class Words:
     def find_record(self, group: frozenset[int]) -> list[Span]:
         """Matches among the record's conditions and medications, then in the text, history included."""
         compiled = self._lexicon.compiled
-        listed = [Span(item, -1) for item, clean in self._listed if any(compiled[n].search(clean) for n in group)]
+        listed = [
+            Span(item, -1)
+            for item, clean, summoned in self._listed
+            if any(compiled[number].search(clean) for number in group & summoned)
+        ]
         return listed or self.find(group, past=True)
 
     def _search(self, number: int, past: bool) -> list[tuple[int, Span]]:
         key = (number, past)
         if key not in self._found:
-            pattern, position, hits = self._lexicon.compiled[number], 0, []
-            while match := pattern.search(self._clean, position):
+            pattern, hits = self._lexicon.compiled[number], []
+            match = pattern.search(self._clean)
+            if match is None:
+                self._summoned.discard(number)  # its words are there, what it asks for is not, asserted or past
+            while match:
                 position = match.start() + 1
                 if span := self._assert(match, past):
                     hits.append((match.start(), span))
                     position = max(position, match.end() - 1)
+                match = pattern.search(self._clean, position)
             self._found[key] = hits
         return self._found[key]
 

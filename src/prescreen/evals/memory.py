@@ -30,13 +30,21 @@ def _hash_asking() -> str:
 
 
 class RememberingEngine:
-    """Answers from `folder` what these weights have answered before; `load` makes the engine when it is needed."""
+    """Answers from `folder` what these weights have answered before; `load` makes the engine when it is needed.
+
+    Each `part` of what a model is asked has a file of its own, so that parts may be asked at the same time.
+    """
 
     def __init__(
-        self, folder: Path, weights: str, settings: Mapping[str, Any], load: "Callable[[], Engine]"
+        self,
+        folder: Path,
+        weights: str,
+        settings: Mapping[str, Any],
+        load: "Callable[[], Engine]",
+        part: str = "levels",
     ) -> None:
         self.name = weights[:16]
-        self.path = folder / f"replies-{self.name}.jsonl"
+        self.path = folder / f"replies-{self.name}-{part}.jsonl"
         self.settings, self._load = dict(settings), load
         self._engine: Engine | None = None
         self.rows: dict[str, list[Any]] = {}

@@ -67,11 +67,12 @@ def carry_out(job: Job) -> "list[Drafted]":
     """In the worker: draft one batch."""
     from prescreen.model.draft import draft_reports
 
-    return draft_reports(_load(job.folder, job.batch_size, job.settings["thinking"]), _read(job))
+    return draft_reports(load_alone(job.folder, job.batch_size, job.settings["thinking"]), _read(job))
 
 
-@lru_cache(maxsize=1)  # batches come model by model
-def _load(folder: str, batch_size: int, thinking: int) -> "TransformersEngine":
+@lru_cache(maxsize=1)  # work comes model by model
+def load_alone(folder: str, batch_size: int, thinking: int) -> "TransformersEngine":
+    """In a worker: the model on one thread, kept until the next one is asked for."""
     from prescreen.model.engine import load_engine
 
     return load_engine(folder, batch_size=batch_size, thinking=thinking, threads=1)

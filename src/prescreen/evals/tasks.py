@@ -7,7 +7,7 @@ in a gate recipe. Knows which tasks there are, not what is in them.
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from functools import partial
+from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -18,6 +18,7 @@ from prescreen.evals.conversation import run_conversation
 from prescreen.evals.knowledge import run_knowledge, run_pubmedqa
 from prescreen.evals.levels import ask_levels
 from prescreen.evals.memory import RememberingEngine
+from prescreen.evals.parallel import load_alone
 from prescreen.evals.prediction import Prediction
 from prescreen.evals.public_patients import run_public_patients
 from prescreen.evals.task import Found, Task, Taught, join_found
@@ -40,7 +41,7 @@ TASKS: dict[str, Task] = {
 
 
 class Work(NamedTuple):
-    """All one model is asked: levels of `cases` (as JSON), then `tasks`. Plain values, for another process."""
+    """What one model is asked: levels of `cases` (as JSON), then `tasks`. Plain values, for another process."""
 
     system: str
     folder: str
@@ -66,12 +67,14 @@ Load = Callable[[str], "Engine"]
 
 
 def carry_out(work: Work, load: Load) -> Done:
-    """One model's work. It is loaded when something is not remembered, once; its memory has one writer."""
-    engine = RememberingEngine(work.cache, work.weights, work.settings, lambda: load(work.folder))
-    levels = ask_levels(engine, [Case.model_validate_json(text) for text in work.cases])
-    done = Done(levels, {name: _carry_out_task(TASKS[name], engine, work) for name in work.tasks})
-    engine.save()
-    return done
+    """One model's work. It is loaded when something is not remembered, once; each part's memory has one writer."""
+    engine = cache(lambda: load(work.folder))
+
+    def remember(part: str) -> RememberingEngine:
+        return RememberingEngine(work.cache, work.weights, work.settings, engine, part)
+
+    levels = ask_levels(remember("levels"), [Case.model_validate_json(text) for text in work.cases])
+    return Done(levels, {name: _carry_out_task(TASKS[name], remember(name), work) for name in work.tasks})
 
 
 def _carry_out_task(task: Task, engine: RememberingEngine, work: Work) -> Found:
@@ -79,25 +82,40 @@ def _carry_out_task(task: Task, engine: RememberingEngine, work: Work) -> Found:
     found = task.run(engine, work.seed)
     if task.public:
         found = join_found(found, task.public(engine, work.seed, work.data_root))
-    return join_found(found, task.audit(engine, work.seed, work.taught)) if task.audit else found
+    if task.audit:
+        found = join_found(found, task.audit(engine, work.seed, work.taught))
+    engine.save()
+    return found
 
 
-def _carry_out_alone(work: Work) -> Done:
+def carry_out_alone(work: Work) -> Done:
     """In a process of its own, on one thread."""
-    from prescreen.model.engine import load_engine
+    return carry_out(work, lambda folder: load_alone(folder, work.batch_size, work.settings["thinking"]))
 
-    load = partial(load_engine, batch_size=work.batch_size, thinking=work.settings["thinking"], threads=1)
-    return carry_out(work, load)
+
+def split_work(work: Work) -> Iterator[Work]:
+    """The levels and each task by itself, so that no worker waits for another's last model."""
+    if work.cases:
+        yield work._replace(tasks=())
+    yield from (work._replace(cases=(), tasks=(name,)) for name in work.tasks)
 
 
 def run_all(works: Sequence[Work], workers: int, load: Load) -> dict[str, Done]:
     """Every model's answers, by system; `load` makes an engine of a folder where there is one worker."""
-    with show_progress(f"levels and tasks of {len(works)} models", len(works)) as advance:
-        done: dict[str, Done] = {}
-        for system, answers in _each(works, workers, load):
-            done[system] = answers
+    pieces = list(works) if workers == 1 else [piece for work in works for piece in split_work(work)]
+    found: dict[str, list[Done]] = {work.system: [] for work in works}
+    with show_progress(f"levels and tasks of {len(works)} models", len(pieces)) as advance:
+        for system, answers in _each(pieces, workers, load):
+            found[system].append(answers)
             advance(1)
-    return {work.system: done[work.system] for work in works}
+    return {work.system: join_done(work, found[work.system]) for work in works}
+
+
+def join_done(work: Work, pieces: Sequence[Done]) -> Done:
+    """A model's work put together again, tasks in the order in which they were asked for."""
+    tasks = {name: each for piece in pieces for name, each in piece.found.items()}
+    levels = [level for piece in pieces for level in piece.levels]
+    return Done(levels, {name: tasks[name] for name in work.tasks})
 
 
 def _each(works: Sequence[Work], workers: int, load: Load) -> Iterator[tuple[str, Done]]:
@@ -105,7 +123,7 @@ def _each(works: Sequence[Work], workers: int, load: Load) -> Iterator[tuple[str
         yield from ((work.system, carry_out(work, load)) for work in works)
         return
     with ProcessPoolExecutor(min(workers, len(works)), get_context("spawn")) as pool:
-        running = {pool.submit(_carry_out_alone, work): work.system for work in works}
+        running = {pool.submit(carry_out_alone, work): work.system for work in works}
         yield from ((running[each], each.result()) for each in as_completed(running))
 
 
