@@ -52,3 +52,12 @@ def test_a_test_case_among_the_training_cases_is_refused(mixed_cases: list[Case]
 
 def test_without_training_cases_only_the_rules_compare(mixed_cases: list[Case]) -> None:
     assert list(predict_baselines(mixed_cases, [])) == ["rules"]
+
+
+def test_suites_share_what_was_fitted_to_the_same_cases(mixed_cases):
+    fitted = {}
+    alone = predict_baselines(mixed_cases[30:], mixed_cases[:30])
+    shared = [predict_baselines(mixed_cases[30:], mixed_cases[:30], fitted=fitted) for _ in range(2)]
+    assert shared == [alone, alone] and len(fitted) == 1
+    other = predict_baselines(mixed_cases[30:], mixed_cases[:20], fitted=fitted)
+    assert len(fitted) == 2 and other == predict_baselines(mixed_cases[30:], mixed_cases[:20])

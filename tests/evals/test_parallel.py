@@ -19,15 +19,6 @@ SETTINGS = {"thinking": 96}
 class Inline:
     """An executor that does its work at once, in this process."""
 
-    def __init__(self, workers, context):
-        self.workers = workers
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        return None
-
     def submit(self, work, job):
         future = Future()
         future.set_result(work(job))
@@ -51,7 +42,6 @@ def asked(monkeypatch):
         batches.append((job.folder, [case.id for case in found]))
         return [read_completion(case, Completion(draft_text(DRAFT))) for case in found]
 
-    monkeypatch.setattr(parallel, "ProcessPoolExecutor", Inline)
     monkeypatch.setattr(parallel, "carry_out", carry_out)
     return batches
 
@@ -62,14 +52,14 @@ def test_only_what_is_not_remembered_is_drafted_and_each_model_keeps_its_own(ask
     first.keep([known], [read_completion(known, Completion(draft_text(DRAFT)))])
     texts = [case.model_dump_json() for case in (known, *new)]
     jobs = [parallel.Job(name, name, tmp_path, SETTINGS, 4, texts) for name in ("one", "two")]
-    parallel.draft_ahead(jobs, 2)
+    parallel.draft_ahead(jobs, Inline())
     assert asked == [("one", ["c1", "c2", "c3", "c4"]), ("one", ["c5"]), ("two", ["c0", "c1", "c2", "c3"]),
                      ("two", ["c4", "c5"])]  # fmt: skip
     for name in ("one", "two"):
         memory = Cache(tmp_path, name, SETTINGS)
         assert all(memory.find(case) is not None for case in (known, *new))
     asked.clear()
-    parallel.draft_ahead(jobs, 2)
+    parallel.draft_ahead(jobs, Inline())
     assert asked == []
 
 

@@ -25,15 +25,6 @@ def test_what_a_task_finds_can_leave_its_process(name: str, tmp_path: Path) -> N
 class Inline:
     """An executor that does its work at once, in this process."""
 
-    def __init__(self, workers, context):
-        pass
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        return None
-
     def submit(self, ask, work):
         future = Future()
         future.set_result(ask(work))
@@ -52,7 +43,6 @@ def test_a_model_asked_in_pieces_answers_as_it_does_whole(tmp_path: Path, monkey
         asked.append((work.system, bool(work.cases), work.tasks))
         return carry_out(work, load)
 
-    monkeypatch.setattr(tasks, "ProcessPoolExecutor", Inline)
     monkeypatch.setattr(tasks, "carry_out_alone", ask)
     monkeypatch.setattr(tasks, "as_completed", lambda running: reversed(list(running)))
     case = Case(id="c", patient_id="p", source="t", licence="none", complaint="cough").model_dump_json()
@@ -61,8 +51,8 @@ def test_a_model_asked_in_pieces_answers_as_it_does_whole(tmp_path: Path, monkey
         Work(system, system, system * 16, tmp_path / "two", {"thinking": 8}, 4, 0, (case,), names)
         for system in ("base", "dpo")
     ]
-    apart = run_all(works, 2, load)
-    whole = run_all([work._replace(cache=tmp_path / "one") for work in works], 1, load)
+    apart = run_all(works, Inline(), load)
+    whole = run_all([work._replace(cache=tmp_path / "one") for work in works], None, load)
     assert apart == whole and list(apart["base"].found) == list(names) and len(apart["base"].levels) == 1
     assert asked == [
         (system, *piece)
@@ -70,4 +60,4 @@ def test_a_model_asked_in_pieces_answers_as_it_does_whole(tmp_path: Path, monkey
         for piece in ((True, ()), (False, ("stability",)), (False, ("knowledge",)))
     ]
     assert loaded == ["base"] * 3 + ["dpo"] * 3 + ["base", "dpo"]
-    assert run_all(works, 1, load) == whole and len(loaded) == 8  # what pieces were told is remembered
+    assert run_all(works, None, load) == whole and len(loaded) == 8  # what pieces were told is remembered

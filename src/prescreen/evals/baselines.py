@@ -6,7 +6,7 @@ has enough training cases gets comparators fitted on those alone, so that the ba
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from prescreen.clinic.acuity import Acuity
 from prescreen.clinic.case import Case
@@ -17,6 +17,9 @@ from prescreen.evals.triage import LEVELS
 ENOUGH = 50  # training cases of a suite's own source that make a comparator of its own worthwhile
 
 
+Fitted = dict[frozenset[str], Any]  # classifiers, by the ids of the cases they learned from
+
+
 class Labelled(NamedTuple):
     """A training case's features and its level."""
 
@@ -25,9 +28,12 @@ class Labelled(NamedTuple):
 
 
 def predict_baselines(
-    cases: Sequence[Case], train: Sequence[Case], *, seed: int = 0
+    cases: Sequence[Case], train: Sequence[Case], *, seed: int = 0, fitted: Fitted | None = None
 ) -> dict[str, list[Prediction]]:
-    """Predictions of every comparator; those that learn are left out when there is nothing to learn from."""
+    """Predictions of every comparator; those that learn are left out when there is nothing to learn from.
+
+    Suites that share `fitted` share what was fitted to the same cases.
+    """
     rules = [record_rules(case) for case in cases]
     examples = choose_examples(cases, train)
     if not examples:
@@ -39,7 +45,9 @@ def predict_baselines(
         "rules": rules,
         "logistic": [
             record_level(case, level, floor)
-            for case, level, floor in zip(cases, predict_logistic(cases, examples, seed=seed), floors, strict=True)
+            for case, level, floor in zip(
+                cases, predict_logistic(cases, examples, seed=seed, fitted=fitted), floors, strict=True
+            )
         ],
     }
 
@@ -54,10 +62,15 @@ def choose_examples(cases: Sequence[Case], train: Sequence[Case]) -> list[Labell
     return own if len(own) >= ENOUGH else examples
 
 
-def predict_logistic(cases: Sequence[Case], examples: Sequence[Labelled], *, seed: int = 0) -> list[Acuity]:
+def predict_logistic(
+    cases: Sequence[Case], examples: Sequence[Labelled], *, seed: int = 0, fitted: Fitted | None = None
+) -> list[Acuity]:
     """TF-IDF of words and pairs of words, plus vitals with "not measured" as a feature of its own."""
     if len({example.level for example in examples}) < 2:
         return [examples[0].level] * len(cases)
-    model = make_classifier(seed)
-    model.fit(tabulate([e.case for e in examples]), [e.level.rank for e in examples])
-    return [LEVELS[int(rank)] for rank in model.predict(tabulate(cases))]
+    fitted = {} if fitted is None else fitted
+    learned_from = frozenset(example.case.id for example in examples)
+    if learned_from not in fitted:
+        fitted[learned_from] = make_classifier(seed)
+        fitted[learned_from].fit(tabulate([e.case for e in examples]), [e.level.rank for e in examples])
+    return [LEVELS[int(rank)] for rank in fitted[learned_from].predict(tabulate(cases))]

@@ -1,11 +1,12 @@
-"""Several models drafted side by side on a CPU, one process and one thread each, into the shared cache.
+"""Several models asked side by side on a CPU, one process and one thread each; drafts go into the shared cache.
 
 A small model's decoding is many tiny steps that a second thread only slows down; a second process does not. Knows
 nothing about scores: whoever comes after finds the drafts remembered.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
@@ -31,7 +32,17 @@ class Job(NamedTuple):
     cases: list[str]
 
 
-def draft_ahead(jobs: Sequence[Job], workers: int) -> None:
+@contextmanager
+def open_pool(workers: int) -> Iterator[Executor | None]:
+    """Processes for one stage, which start as they are needed; None for a single worker, who is this process."""
+    if workers == 1:
+        yield None
+        return
+    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+        yield pool
+
+
+def draft_ahead(jobs: Sequence[Job], pool: Executor) -> None:
     """Fill the cache of every model, a batch at a time, so that no worker waits for another's last model.
 
     A fault in a worker ends the stage with its own message; what was drafted until then is remembered.
@@ -41,10 +52,7 @@ def draft_ahead(jobs: Sequence[Job], workers: int) -> None:
     if not batches:
         return
     total = sum(len(batch.cases) for batch in batches)
-    with (
-        ProcessPoolExecutor(min(workers, len(batches)), get_context("spawn")) as pool,
-        show_progress(f"drafting with {len(jobs)} models", total) as advance,
-    ):
+    with show_progress(f"drafting with {len(jobs)} models", total) as advance:
         running = {pool.submit(carry_out, batch): batch for batch in batches}
         for done in as_completed(running):
             batch = running[done]

@@ -6,6 +6,7 @@ report.html. Knows no training. Numbers of a tiny model are labelled plumbing wh
 
 import gc
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,14 +16,14 @@ from prescreen.clinic.case import Case
 from prescreen.config import Recipe
 from prescreen.evals import tasks
 from prescreen.evals.bank import read_bank
-from prescreen.evals.baselines import predict_baselines
+from prescreen.evals.baselines import Fitted, predict_baselines
 from prescreen.evals.drafting import Advance, Cache, draft_suite, hash_run_weights, hash_weights
 from prescreen.evals.glossary import SYSTEMS
 from prescreen.evals.groups import score_groups
 from prescreen.evals.held_out import BANK, Suites, load_cases
 from prescreen.evals.memorisation import find_taught
 from prescreen.evals.page import write_page
-from prescreen.evals.parallel import Job, draft_ahead
+from prescreen.evals.parallel import Job, draft_ahead, open_pool
 from prescreen.evals.prediction import Prediction, write_predictions
 from prescreen.evals.public_sets import public_files
 from prescreen.evals.scoring import compare_systems, score_system
@@ -84,27 +85,32 @@ def main(recipe: EvalsRecipe, run: Run) -> None:
     """The stage with in-process engines, several models at once where the recipe says so."""
     from prescreen.model.engine import load_engine
 
-    if recipe.workers > 1:
-        suites, _ = load_cases(recipe, run.inputs["data"].folder)
-        cases = [case.model_dump_json() for name, found in suites.items() if name != BANK for case in found]
-        settings, cache = {"thinking": recipe.thinking}, run.folder.parent / "cache"
-        jobs = [
-            Job(model["folder"], model["weights"], cache, settings, recipe.batch_size, cases)
-            for model in find_models(recipe, run).values()
-        ]
-        draft_ahead(jobs, recipe.workers)
-
     def load(folder: str) -> "Engine":
         return load_engine(folder, batch_size=recipe.batch_size, thinking=recipe.thinking)
 
-    evaluate(recipe, run, load)
+    with open_pool(recipe.workers) as pool:
+        if pool:
+            draft_ahead(list_jobs(recipe, run), pool)
+        evaluate(recipe, run, load, pool)
 
 
-def evaluate(recipe: EvalsRecipe, run: Run, load: Load) -> None:
+def list_jobs(recipe: EvalsRecipe, run: Run) -> list[Job]:
+    """What each model is to draft."""
+    suites, _ = load_cases(recipe, run.inputs["data"].folder)
+    cases = [case.model_dump_json() for name, found in suites.items() if name != BANK for case in found]
+    settings, cache = {"thinking": recipe.thinking}, run.folder.parent / "cache"
+    return [
+        Job(model["folder"], model["weights"], cache, settings, recipe.batch_size, cases)
+        for model in find_models(recipe, run).values()
+    ]
+
+
+def evaluate(recipe: EvalsRecipe, run: Run, load: Load, pool: Executor | None = None) -> None:
     """Draft, score, write, print. `load` makes an engine of a model's folder, and is asked only when needed."""
     suites, train = load_cases(recipe, run.inputs["data"].folder)
+    fitted: Fitted = {}
     predictions: Predictions = {
-        suite: predict_baselines(cases, train, seed=recipe.seed) for suite, cases in suites.items()
+        suite: predict_baselines(cases, train, seed=recipe.seed, fitted=fitted) for suite, cases in suites.items()
     }
     models = find_models(recipe, run)
     cache = run.folder.parent / "cache"
@@ -115,7 +121,8 @@ def evaluate(recipe: EvalsRecipe, run: Run, load: Load) -> None:
         for suite in drafted_suites:
             predictions[suite][system] = drafted[suite]
     taught = {system: find_taught(run.inputs["data"], run.inputs.get(system)) for system in models}
-    done = ask_more(recipe, models, suites.get(BANK, []), cache, load, taught)
+    works = list_works(recipe, models, suites.get(BANK, []), cache, taught)
+    done = tasks.run_all(works, pool, load) if works else {}
     if BANK in suites:
         predictions[BANK] |= {system: answers.levels for system, answers in done.items()}
     metrics = score_all(recipe, suites, predictions)
@@ -134,20 +141,19 @@ def evaluate(recipe: EvalsRecipe, run: Run, load: Load) -> None:
     run.finish(outputs, {"label": recipe.label, "table": summarise(metrics), "report": page.name})
 
 
-def ask_more(
+def list_works(
     recipe: EvalsRecipe,
     models: dict[str, dict[str, str]],
     bank: Sequence[Case],
     cache: Path,
-    load: Load,
     taught: Mapping[str, Taught],
-) -> dict[str, tasks.Done]:
-    """The bank's levels and the tasks of every model, several models at once where the recipe says so."""
+) -> list[tasks.Work]:
+    """The bank's levels and the tasks of every model; none where the recipe asks for neither."""
     if not bank and not recipe.tasks:
-        return {}
+        return []
     texts = tuple(case.model_dump_json() for case in bank)
     settings = {"thinking": recipe.thinking}
-    works = [
+    return [
         tasks.Work(
             system,
             model["folder"],
@@ -163,7 +169,6 @@ def ask_more(
         )
         for system, model in models.items()
     ]
-    return tasks.run_all(works, recipe.workers, load)
 
 
 def read_perplexity(run: Run) -> dict[str, dict[str, float]]:

@@ -6,9 +6,8 @@ in a gate recipe. Knows which tasks there are, not what is in them.
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Executor, as_completed
 from functools import cache
-from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -100,12 +99,12 @@ def split_work(work: Work) -> Iterator[Work]:
     yield from (work._replace(cases=(), tasks=(name,)) for name in work.tasks)
 
 
-def run_all(works: Sequence[Work], workers: int, load: Load) -> dict[str, Done]:
-    """Every model's answers, by system; `load` makes an engine of a folder where there is one worker."""
-    pieces = list(works) if workers == 1 else [piece for work in works for piece in split_work(work)]
+def run_all(works: Sequence[Work], pool: Executor | None, load: Load) -> dict[str, Done]:
+    """Every model's answers, by system; without a pool here, by the engines that `load` makes of a folder."""
+    pieces = [piece for work in works for piece in split_work(work)] if pool else list(works)
     found: dict[str, list[Done]] = {work.system: [] for work in works}
     with show_progress(f"levels and tasks of {len(works)} models", len(pieces)) as advance:
-        for system, answers in _each(pieces, workers, load):
+        for system, answers in _each(pieces, pool, load):
             found[system].append(answers)
             advance(1)
     return {work.system: join_done(work, found[work.system]) for work in works}
@@ -118,13 +117,12 @@ def join_done(work: Work, pieces: Sequence[Done]) -> Done:
     return Done(levels, {name: tasks[name] for name in work.tasks})
 
 
-def _each(works: Sequence[Work], workers: int, load: Load) -> Iterator[tuple[str, Done]]:
-    if workers == 1:
+def _each(works: Sequence[Work], pool: Executor | None, load: Load) -> Iterator[tuple[str, Done]]:
+    if pool is None:
         yield from ((work.system, carry_out(work, load)) for work in works)
         return
-    with ProcessPoolExecutor(min(workers, len(works)), get_context("spawn")) as pool:
-        running = {pool.submit(carry_out_alone, work): work.system for work in works}
-        yield from ((running[each], each.result()) for each in as_completed(running))
+    running = {pool.submit(carry_out_alone, work): work.system for work in works}
+    yield from ((running[each], each.result()) for each in as_completed(running))
 
 
 def to_json(done: Mapping[str, Done]) -> dict[str, Any]:

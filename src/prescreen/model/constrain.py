@@ -11,6 +11,7 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 import llguidance
+import numpy as np
 import torch
 from tokenizers import Tokenizer
 from torch import Tensor
@@ -82,9 +83,9 @@ class TurnState:
         recent = self.tokens[-LOOP_LENGTH:]
         return len(recent) == LOOP_LENGTH and len(set(recent)) <= LOOP_VARIETY
 
-    def banned(self) -> Sequence[int]:
+    def banned(self) -> list[int]:
         """A turn may not end before its final channel opened."""
-        return () if self.opened else self.marks["stops"]
+        return [] if self.opened else self.marks["stops"]
 
 
 class TurnConstraint:
@@ -104,19 +105,18 @@ class TurnConstraint:
 
     def mask(self, scores: Tensor) -> Tensor:
         words = -(-scores.shape[1] // 32)
-        bits = torch.full((len(self.states), words), -1, dtype=torch.int32)
+        bits = np.full((len(self.states), words), -1, dtype="<i4")
         matchers = [
             (state.matcher, i)
             for i, state in enumerate(self.states)
             if state.matcher is not None and not state.matcher.is_stopped()
         ]
         if matchers:
-            self.executor.unsafe_compute_mask_ptr(matchers, bits.data_ptr(), words * 4, len(self.states))
-        forced = [(i, m, m.compute_ff_bytes()) for m, i in matchers]
-        allowed = ((bits[:, :, None] >> torch.arange(32, dtype=torch.int32)) & 1).flatten(1)[:, : scores.shape[1]]
-        allowed = allowed.bool()
-        for i, matcher, fixed in forced:
+            self.executor.unsafe_compute_mask_ptr(matchers, bits.ctypes.data, words * 4, len(self.states))
+        allowed = np.unpackbits(bits.view(np.uint8), axis=1, count=scores.shape[1], bitorder="little").view(bool)
+        for matcher, i in matchers:
             # llguidance spells fixed text by merging behind a sentinel; a trimmed vocabulary lacks those merges
+            fixed = matcher.compute_ff_bytes()
             first = self.states[i].grammar.spell(fixed) if fixed else None  # type: ignore[union-attr]
             if first is not None and matcher.validate_tokens([first]):
                 allowed[i] = False
@@ -126,8 +126,8 @@ class TurnConstraint:
                 allowed[i] = False
                 allowed[i, state.forced[0]] = True
             else:
-                allowed[i, list(state.banned())] = False
-        return scores.masked_fill(~allowed.to(scores.device), float("-inf"))
+                allowed[i, state.banned()] = False
+        return scores.masked_fill(~torch.from_numpy(allowed).to(scores.device), float("-inf"))
 
 
 def turn_marks(tokenizer: Tokenizer) -> dict[str, list[int]]:
