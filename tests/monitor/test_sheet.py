@@ -91,6 +91,7 @@ def test_a_change_stands_in_the_headline_with_what_to_do() -> None:
     assert page.count('<span class="state-alarm">■') == min(12, len(alarms)), "alarms are drawn first"
     assert page.count('<svg class="chart"') == 12
     visit = max(read.last, key=lambda each: (each.level is Acuity.EMERGENCY, each.shown is Acuity.HIGH)).visit
+    assert f'<a href="{LINKS}/account">Back to the service</a>' in page
     assert f'href="{LINKS}/visits/{visit}"' in page and "raised to emergency, shown" in page
     assert "contacts</dt><dd>60</dd>" in page and "nurse-1" in page and "invented 1" in page
 
@@ -190,7 +191,7 @@ def test_whatever_stands_in_ids_and_reasons_stays_text(visit: str, signer: str, 
     assert not seen.tags & {"script", "img", "iframe", "link", "object", "form", "base"}
     assert [name for name, _ in seen.attributes if name.startswith("on") or name in ("style", "src")] == []
     hrefs = [value for name, value in seen.attributes if name == "href"]
-    ours = r"https://clinic\.example/(visits/[A-Za-z0-9._~%-]*|sheet/changes)"
+    ours = r"https://clinic\.example/(visits/[A-Za-z0-9._~%-]*|sheet/changes|account)"
     assert hrefs and all(re.fullmatch(ours, href) for href in hrefs)
     assert page.count("<style>") == 1 and "{{" not in page.replace("{{7*7}}", "")
 

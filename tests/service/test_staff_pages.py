@@ -9,6 +9,8 @@ from sqlalchemy import select
 from prescreen.service.door import glass_pages
 from prescreen.service.nurse.review_pages import review_pages
 from prescreen.service.office import admin_pages, audit_pages
+from prescreen.service.office.admin_pages import tell_counts
+from prescreen.service.watch.labels import ACTS, FAULTS
 from prescreen.store.accounts import find_user
 from prescreen.store.base import Who
 from prescreen.store.glass import find_unseen
@@ -75,6 +77,16 @@ def test_what_was_given_up_is_seen_and_sent_again(client, house) -> None:
     with house.store.look(SERVICE) as act:
         assert act.session.scalars(select(Outgoing)).one().state == "waiting"
     assert "the red-flag rules alone" in client.get("/admin/system").text
+
+
+def test_what_a_model_was_asked_is_told_in_words() -> None:
+    """Every count the guard can make has words of its own; what never happened is not listed."""
+    counts = dict.fromkeys(
+        [*ACTS, *(f"{lane}_{fault}" for lane in ("ask", "draft") for fault in FAULTS.values())], 1
+    )
+    told = tell_counts(counts)
+    assert len(told) == len(counts) and not any("_" in said for said in told)
+    assert tell_counts({"ask_off": 3, "drafts": 2}) == {"Drafts asked for": 2, "No question, no model serves": 3}
 
 
 def test_the_auditor_reads_the_log_of_one_visit_and_opens_no_chart(client, house) -> None:

@@ -15,8 +15,6 @@ from prescreen.evals.prediction import Prediction, record_level, record_rules
 from prescreen.evals.triage import LEVELS
 
 ENOUGH = 50  # training cases of a suite's own source that make a comparator of its own worthwhile
-
-
 Fitted = dict[frozenset[str], Any]  # classifiers, by the ids of the cases they learned from
 
 

@@ -1,7 +1,8 @@
 """The admin's pages: people, the way to the record, the state of the system. No chart, no word of a patient."""
 
 import importlib.metadata
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse
@@ -9,10 +10,23 @@ from starlette.responses import Response
 
 from prescreen.errors import PrescreenError, RefusedError
 from prescreen.service.door.identity import CurrentUser, store_of
+from prescreen.service.engine.calling import Fault
 from prescreen.service.house import house_of
 from prescreen.store.accounts import ROLES, add_user, change_user, disable_user, enable_user, list_users, reset_user
 from prescreen.store.outbox import count_states, list_rows, send_again
 from prescreen.store.queue import count_queue
+
+COUNTS: Final = {
+    "drafts": "Drafts asked for",
+    "drafted": "Drafts by the model",
+    "by_rules": "Drafts by the rules alone",
+    "schema_failures": "Answers that were no report, asked for once more",
+    "repaired": "Reports on being asked once more",
+    "repair_failed": "No report on being asked once more",
+    "asked": "Questions asked for",
+    "answered": "Questions by the model",
+    "ask_unreadable": "Questions that could not be used",
+}
 
 
 def make_router() -> APIRouter:
@@ -110,8 +124,18 @@ def show_system(request: Request, caller: CurrentUser) -> Response:
             "Clinic key": f"version {house.store.keys.version}",
             "prescreen": importlib.metadata.version("prescreen"),
         }
-    tally = house.engine.tally.snapshot() if house.engine else {}
+    tally = tell_counts(house.engine.tally.snapshot()) if house.engine else {}
     return house.render(request, "admin/system.html", facts=facts, tally=tally)
+
+
+def tell_counts(counts: Mapping[str, int]) -> dict[str, int]:
+    """What a model was asked since the service started, in words, drafts first; a fault by what a nurse is told."""
+    faults = {
+        f"{lane}_{fault.name.lower()}": f"{none}, {fault.value}"
+        for lane, none in (("draft", "No draft"), ("ask", "No question"))
+        for fault in Fault
+    }
+    return {said: counts[name] for name, said in {**COUNTS, **faults}.items() if name in counts}
 
 
 def _people(
