@@ -1,7 +1,5 @@
 """Drafting ahead: every case once, a batch at a time, into the cache of its own model."""
 
-from concurrent.futures import Future
-
 import pytest
 
 from prescreen.clinic.case import Case
@@ -12,17 +10,9 @@ from prescreen.model.engine import Completion
 from prescreen.model.prompt import draft_text
 from prescreen.run import hash_file
 from small_draft import DRAFT
+from small_pool import Inline
 
 SETTINGS = {"thinking": 96}
-
-
-class Inline:
-    """An executor that does its work at once, in this process."""
-
-    def submit(self, work, job):
-        future = Future()
-        future.set_result(work(job))
-        return future
 
 
 def cases(count):

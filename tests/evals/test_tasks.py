@@ -1,7 +1,6 @@
 """Tasks run in processes of their own: what they are given and find survives the way there and back."""
 
 import pickle
-from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ from prescreen.clinic.case import Case
 from prescreen.evals import tasks
 from prescreen.evals.tasks import TASKS, Work, carry_out, run_all
 from prescreen.model.engine import ScriptedEngine
+from small_pool import Inline
 
 
 @pytest.mark.parametrize("name", [name for name, task in TASKS.items() if not task.audit])
@@ -20,15 +20,6 @@ def test_what_a_task_finds_can_leave_its_process(name: str, tmp_path: Path) -> N
     assert again.found[name].measures == done.found[name].measures and again.found[name].items
     written = tasks.to_json({"sft": again})
     assert written[name]["systems"]["sft"]
-
-
-class Inline:
-    """An executor that does its work at once, in this process."""
-
-    def submit(self, ask, work):
-        future = Future()
-        future.set_result(ask(work))
-        return future
 
 
 def test_a_model_asked_in_pieces_answers_as_it_does_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -127,6 +127,15 @@ def test_too_few_corrections_are_stopped(clean: list[Reviewed]) -> None:
     assert names(judge(agreed, LIMITS)) == ["too_few"]
 
 
+def test_of_several_stops_the_graver_comes_first(clean: list[Reviewed], monkeypatch: pytest.MonkeyPatch) -> None:
+    """What to do is told of the first: to level anew, not to wait for more."""
+    agreed = [one for one in map(agree, clean) if not is_below_rules(one)]
+    monkeypatch.setattr(
+        stops, "find_contradicted", lambda *_: {one.code for one in agreed if one.level != one.rules}
+    )
+    assert names(judge(agreed, LIMITS)) == ["mislabelled", "too_few"]
+
+
 def test_the_same_story_again_is_stopped_and_its_repeats_are_left_out(clean: list[Reviewed]) -> None:
     half = clean[: SMALL // 2]
     again = [replace(one, code=f"{one.code}-again", patient=f"{one.patient}-again") for one in half]

@@ -10,7 +10,7 @@ blocks a rule that does not ask for it.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -152,6 +152,16 @@ def check_rules(case: Case, table: RuleTable | None = None) -> list[Hit]:
         for rule, evidence in hits
         if evidence is not None
     ]
+
+
+def recall_rules(case: Case) -> Sequence[Hit]:
+    """`check_rules` for whoever asks the same cases again and again. Keeps cases in memory: not for a service."""
+    return _recall_rules(case.model_copy(update={"label": None}))
+
+
+@lru_cache(4096)
+def _recall_rules(case: Case) -> tuple[Hit, ...]:
+    return tuple(check_rules(case))
 
 
 def rule_acuity(hits: Sequence[Hit]) -> Acuity | None:

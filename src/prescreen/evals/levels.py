@@ -5,7 +5,6 @@ engines and cases, no metric.
 """
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -13,7 +12,7 @@ from pydantic import ValidationError
 from prescreen.clinic.acuity import Acuity
 from prescreen.clinic.case import Case
 from prescreen.clinic.floor import WITHOUT_DRAFT
-from prescreen.clinic.redflags import Hit, check_rules, rule_acuity
+from prescreen.clinic.redflags import recall_rules, rule_acuity
 from prescreen.config import Strict
 from prescreen.evals.prediction import Prediction, record_case
 from prescreen.model.prompt import task_messages
@@ -40,12 +39,6 @@ def ask_levels(engine: "Engine", cases: Sequence[Case], progress: "Progress | No
     return [record_answer(case, answer) for case, answer in zip(cases, answers, strict=True)]
 
 
-@lru_cache(4096)
-def _read_rules(case: Case) -> tuple[Hit, ...]:
-    """What the rules say of a case without its label, which several models are asked about."""
-    return tuple(check_rules(case))
-
-
 def record_answer(case: Case, answer: "Completion") -> Prediction:
     """One answer behind the rule floor; without a readable level the case goes to the nurse by rules."""
     level, reason = None, answer.error
@@ -54,7 +47,7 @@ def record_answer(case: Case, answer: "Completion") -> Prediction:
             level = _Level.model_validate_json(answer.text).acuity
         except ValidationError:
             reason = "the model gave no level"
-    hits = _read_rules(case.model_copy(update={"label": None}))
+    hits = recall_rules(case)  # of a case that several models are asked about
     rules = rule_acuity(hits)
     served = max(each for each in (level, rules, None if level else WITHOUT_DRAFT) if each is not None)
     return Prediction.model_validate(

@@ -89,20 +89,7 @@ def main(recipe: EvalsRecipe, run: Run) -> None:
         return load_engine(folder, batch_size=recipe.batch_size, thinking=recipe.thinking)
 
     with open_pool(recipe.workers) as pool:
-        if pool:
-            draft_ahead(list_jobs(recipe, run), pool)
         evaluate(recipe, run, load, pool)
-
-
-def list_jobs(recipe: EvalsRecipe, run: Run) -> list[Job]:
-    """What each model is to draft."""
-    suites, _ = load_cases(recipe, run.inputs["data"].folder)
-    cases = [case.model_dump_json() for name, found in suites.items() if name != BANK for case in found]
-    settings, cache = {"thinking": recipe.thinking}, run.folder.parent / "cache"
-    return [
-        Job(model["folder"], model["weights"], cache, settings, recipe.batch_size, cases)
-        for model in find_models(recipe, run).values()
-    ]
 
 
 def evaluate(recipe: EvalsRecipe, run: Run, load: Load, pool: Executor | None = None) -> None:
@@ -115,6 +102,8 @@ def evaluate(recipe: EvalsRecipe, run: Run, load: Load, pool: Executor | None = 
     models = find_models(recipe, run)
     cache = run.folder.parent / "cache"
     drafted_suites = {name: cases for name, cases in suites.items() if name != BANK}
+    if pool:
+        draft_ahead(list_jobs(recipe, models, drafted_suites, cache), pool)
     for system, model in models.items():
         memory = Cache(cache, model["weights"], {"thinking": recipe.thinking})
         drafted = draft_model(SYSTEMS.get(system, system), model["folder"], drafted_suites, memory, load)
@@ -139,6 +128,16 @@ def evaluate(recipe: EvalsRecipe, run: Run, load: Load, pool: Executor | None = 
     outputs = [run.folder / "predictions", run.folder / "metrics.json", page]
     outputs += [run.folder / "tasks"] if metrics["tasks"] else []
     run.finish(outputs, {"label": recipe.label, "table": summarise(metrics), "report": page.name})
+
+
+def list_jobs(recipe: EvalsRecipe, models: dict[str, dict[str, str]], suites: Suites, cache: Path) -> list[Job]:
+    """What each model is to draft."""
+    cases = [case.model_dump_json() for found in suites.values() for case in found]
+    settings = {"thinking": recipe.thinking}
+    return [
+        Job(model["folder"], model["weights"], cache, settings, recipe.batch_size, cases)
+        for model in models.values()
+    ]
 
 
 def list_works(

@@ -8,16 +8,14 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from prescreen.clinic.acuity import Acuity
 from prescreen.clinic.case import Case
 from prescreen.clinic.edits import is_clinical
 from prescreen.clinic.orders import find_orders
 from prescreen.clinic.rates import Rate
-from prescreen.clinic.redflags import check_rules, rule_acuity
+from prescreen.clinic.redflags import recall_rules, rule_acuity
 from prescreen.clinic.report import Draft
 from prescreen.data.near import find_near
 from prescreen.errors import GuardError
@@ -100,7 +98,7 @@ def judge(
         for code in sorted(rows):
             bad[code] = (*bad.get(code, ()), reason)
     free = [one for one in clean if one.level != one.rules]
-    stops = _find_stops(batch, found, bad, limits) + _find_mislabelled(free, doubted, reference, limits)
+    stops = _find_stops(batch, found, _find_mislabelled(free, doubted, reference, limits), bad, limits)
     return Judged(bad, tuple(stops), frozenset(doubted), len(free), tuple(signers))
 
 
@@ -122,14 +120,20 @@ def _find_mislabelled(
 
 
 def _find_stops(
-    batch: Sequence[Reviewed], found: Mapping[str, set[str]], bad: Mapping[str, object], limits: Limits
+    batch: Sequence[Reviewed],
+    found: Mapping[str, set[str]],
+    mislabelled: Sequence[Stop],
+    bad: Mapping[str, object],
+    limits: Limits,
 ) -> list[Stop]:
+    """All stops, the gravest first: what mends it is told of the first."""
     whole = len(batch)
     written = {one.code for one in batch if one.written}
     stops = [
         _stop("phi", found["phi"], whole, limits.phi_rows, "signatures may still hold something that identifies"),
         _share("phi", written, whole, limits.phi_share, "signed reports held something that identifies"),
         _stop("injected", found["injected"], whole, limits.injected_rows, "signatures hold orders to the software"),
+        *mislabelled,
         _share("below_rules", found["below_rules"], whole, limits.below_rules, "levels are below a red-flag rule"),
         _share("rubber_stamp", found["rubber_stamp"], whole, limits.rubber_stamp,
                "signatures are agreement of people known not to look"),
@@ -182,13 +186,9 @@ def list_texts(draft: Draft) -> list[str]:
 
 def is_below_rules(one: Reviewed) -> bool:
     """Whether the signed level is below what a red-flag rule asks, then or now."""
-    return any(level is not None and one.level < level for level in (one.rules, _read_rules(one.case)))
-
-
-@lru_cache(1024)
-def _read_rules(case: Case) -> Acuity | None:
-    """What the rules say of a case today; a batch is judged again and again while limits are chosen."""
-    return rule_acuity(check_rules(case))
+    return any(
+        level is not None and one.level < level for level in (one.rules, rule_acuity(recall_rules(one.case)))
+    )
 
 
 def _stop(name: Name, rows: set[str], of: int, limit: int, why: str) -> Stop | None:
