@@ -52,3 +52,5 @@ def test_a_model_asked_in_pieces_answers_as_it_does_whole(tmp_path: Path, monkey
     ]
     assert loaded == ["base"] * 3 + ["dpo"] * 3 + ["base", "dpo"]
     assert run_all(works, None, load) == whole and len(loaded) == 8  # what pieces were told is remembered
+    kept = {path.name.rpartition("-")[2] for path in (tmp_path / "two").iterdir()}
+    assert kept == {"levels.jsonl", *(f"{name}.jsonl" for name in names)}  # a file has one writer
