@@ -15,13 +15,11 @@ class Free:
     def __init__(self, turns):
         self.said = [[] for _ in range(turns)]
 
-    def mask(self, scores):
-        assert len(scores) == len(self.said)
-        return scores
-
-    def consume(self, tokens):
+    def choose(self, scores):
+        tokens = scores.argmax(-1).tolist()
         for said, token in zip(self.said, tokens, strict=True):
             said.append(token)
+        return tokens
 
     def keep(self, turns):
         self.said = [self.said[i] for i in turns]
@@ -57,12 +55,12 @@ def test_a_finished_turn_leaves_and_the_others_keep_their_own_state(small_model)
     rng = random.Random(1)
     size = small_model.config.vocab_size
     prompts = prompts_of(rng, 5, [4, 8, 15, 16, 23], size)
-    constraint = Free(5)
+    chooser = Free(5)
     small_model.eval().set_attn_implementation(register_cached_attention())
     stops = set(range(0, size, 7))
-    found = decode(small_model, prompts, constraint, 50, stops)
+    found = decode(small_model, prompts, chooser, 50, stops)
     left = sorted(answer for answer in found if answer[-1] not in stops)
-    assert sorted(constraint.said) == left
+    assert sorted(chooser.said) == left
     assert all(not stops & set(answer[:-1]) for answer in found)
 
 

@@ -67,10 +67,9 @@ class TurnState:
         if self.is_stuck():
             self.matcher, self.opened, self.forced = None, True, [self.marks["stops"][0]]
         elif self.matcher is not None:
-            if not self.matcher.is_stopped():
-                self.matcher.consume_token(token)
+            self.matcher.consume_token(token)
             if self.matcher.is_stopped():  # the document is whole; nothing may follow it
-                self.forced = [self.marks["stops"][0]]
+                self.matcher, self.forced = None, [self.marks["stops"][0]]
         elif not self.opened and self.tokens[-len(self.marks["open"]) :] == self.marks["open"]:
             self.opened = True
             self.matcher = self.grammar.match() if self.grammar else None
@@ -83,51 +82,54 @@ class TurnState:
         recent = self.tokens[-LOOP_LENGTH:]
         return len(recent) == LOOP_LENGTH and len(set(recent)) <= LOOP_VARIETY
 
-    def banned(self) -> list[int]:
-        """A turn may not end before its final channel opened."""
-        return [] if self.opened else self.marks["stops"]
+    def choose(self, scores: Tensor, likeliest: int) -> int:
+        """The next token by its scores [vocabulary]; all that are allowed are only looked for where need be."""
+        if self.forced:
+            return self.forced[0]
+        fixed = self.matcher.compute_ff_bytes() if self.matcher is not None else b""
+        # llguidance spells fixed text by merging behind a sentinel; a trimmed vocabulary lacks those merges
+        first = self.grammar.spell(fixed) if fixed and self.grammar is not None else None
+        if first is not None and self.allows(first):
+            return first
+        if not fixed and self.allows(
+            likeliest
+        ):  # fixed text may be spelt otherwise, but the model never learned so
+            return likeliest
+        return int(scores.masked_fill(~self.allowed(len(scores)).to(scores.device), float("-inf")).argmax())
+
+    def allows(self, token: int) -> bool:
+        """Whether it may come next. A turn may not end before its final channel opened."""
+        if self.matcher is not None:
+            return self.matcher.validate_tokens([token]) == 1
+        return self.opened or token not in self.marks["stops"]
+
+    def allowed(self, size: int) -> Tensor:
+        """The same of every token, [size] booleans; of text that is fixed only the usual spelling."""
+        if self.matcher is not None:
+            bits = np.frombuffer(self.matcher.compute_bitmask(), np.uint8)
+            return torch.from_numpy(np.unpackbits(bits, count=size, bitorder="little").view(bool))
+        allowed = torch.ones(size, dtype=torch.bool)
+        if not self.opened:
+            allowed[self.marks["stops"]] = False
+        return allowed
 
 
 class TurnConstraint:
-    """What may come next in each turn of a batch, one state per turn; see `decode.Constraint`."""
+    """What comes next in each turn of a batch, one state per turn; see `decode.Chooser`."""
 
     def __init__(self, turns: int, tokenizer: Tokenizer, grammar: Grammar | None, budget: int) -> None:
         marks = turn_marks(tokenizer)
         self.states = [TurnState(grammar, budget, marks) for _ in range(turns)]
-        self.executor = llguidance.LLExecutor(num_threads=1)
-
-    def consume(self, tokens: Sequence[int]) -> None:
-        for state, token in zip(self.states, tokens, strict=True):
-            state.consume(token)
 
     def keep(self, turns: Sequence[int]) -> None:
         self.states = [self.states[i] for i in turns]
 
-    def mask(self, scores: Tensor) -> Tensor:
-        words = -(-scores.shape[1] // 32)
-        bits = np.full((len(self.states), words), -1, dtype="<i4")
-        matchers = [
-            (state.matcher, i)
-            for i, state in enumerate(self.states)
-            if state.matcher is not None and not state.matcher.is_stopped()
-        ]
-        if matchers:
-            self.executor.unsafe_compute_mask_ptr(matchers, bits.ctypes.data, words * 4, len(self.states))
-        allowed = np.unpackbits(bits.view(np.uint8), axis=1, count=scores.shape[1], bitorder="little").view(bool)
-        for matcher, i in matchers:
-            # llguidance spells fixed text by merging behind a sentinel; a trimmed vocabulary lacks those merges
-            fixed = matcher.compute_ff_bytes()
-            first = self.states[i].grammar.spell(fixed) if fixed else None  # type: ignore[union-attr]
-            if first is not None and matcher.validate_tokens([first]):
-                allowed[i] = False
-                allowed[i, first] = True
+    def choose(self, scores: Tensor) -> list[int]:
+        tokens = scores.argmax(-1).tolist()
         for i, state in enumerate(self.states):
-            if state.forced:
-                allowed[i] = False
-                allowed[i, state.forced[0]] = True
-            else:
-                allowed[i, state.banned()] = False
-        return scores.masked_fill(~torch.from_numpy(allowed).to(scores.device), float("-inf"))
+            tokens[i] = state.choose(scores[i], tokens[i])
+            state.consume(tokens[i])
+        return tokens
 
 
 def turn_marks(tokenizer: Tokenizer) -> dict[str, list[int]]:

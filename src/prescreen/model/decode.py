@@ -2,10 +2,11 @@
 
 The beginning that all prompts share is read once; keys and values lie in buffers with room, so a step writes one
 column and copies nothing; a finished turn leaves the batch. Token by token the same as transformers' `generate`
-(tests/model/test_decode.py). Knows nothing about Harmony or schemas: a constraint is asked before every choice.
+(tests/model/test_decode.py). Knows nothing about Harmony or schemas: a chooser is asked for every token.
 """
 
 from collections.abc import Collection, Sequence
+from copy import copy
 from itertools import takewhile
 from typing import Any, Protocol
 
@@ -13,17 +14,15 @@ import torch
 from torch import Tensor
 
 SLIDING = "sliding_attention"  # transformers' name in `config.layer_types`
+TOGETHER = 16  # prompts read at a time
 NOWHERE = 2**30  # the position of padding: later than every query, so nobody sees it
 
 
-class Constraint(Protocol):
-    """What may come next in each turn of the batch."""
+class Chooser(Protocol):
+    """What comes next in each turn of the batch."""
 
-    def mask(self, scores: Tensor) -> Tensor:
-        """Scores [turns, vocabulary] with what is forbidden at -inf."""
-
-    def consume(self, tokens: Sequence[int]) -> None:
-        """One chosen token for each turn."""
+    def choose(self, scores: Tensor) -> list[int]:
+        """One token for each turn by its scores [turns, vocabulary]; the turns go on with them."""
 
     def keep(self, turns: Sequence[int]) -> None:
         """Go on with these turns, in this order."""
@@ -36,23 +35,40 @@ class KeyValues:
     the columns that some turn may still look at: the window, and `gap` more where padding parts a turn.
     """
 
-    def __init__(self, config: Any, turns: int, room: int, gap: int, device: torch.device) -> None:
-        self.config, self.gap = config, gap
-        self.positions = torch.full((turns, room), NOWHERE, device=device)
+    def __init__(self, model: Any, turns: int, room: int) -> None:
+        config = self.config = model.config
+        self.positions = torch.full((turns, room), NOWHERE, device=model.device)
         self.used = 0  # columns written before this call of the model
-        self.buffers: dict[int, tuple[Tensor, Tensor]] = {}
+        self.gap = 0
+        shape = (turns, config.num_key_value_heads, room, config.head_dim)
+        # zeros, for a column that nobody sees is multiplied all the same
+        self.buffers = [
+            tuple(torch.zeros(shape, dtype=model.dtype, device=model.device) for _ in range(2))
+            for _ in range(config.num_hidden_layers)
+        ]
 
-    def update(self, keys: Tensor, values: Tensor, layer: int, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
-        """transformers' cache interface: remember these columns, and return all for the turns that were asked."""
-        if layer not in self.buffers:
-            shape = (len(self.positions), keys.shape[1], self.positions.shape[1], keys.shape[3])
-            self.buffers[layer] = (keys.new_empty(shape), keys.new_empty(shape))
+    def part(self, turns: slice, first: int) -> "KeyValues":
+        """Some turns from a column on, as a batch of their own in the same memory, of which nothing is used yet."""
+        part = copy(self)
+        part.positions, part.used = self.positions[turns, first:], 0
+        part.buffers = [tuple(buffer[turns, :, first:] for buffer in pair) for pair in self.buffers]
+        return part
+
+    def begin_with(self, beginning: "KeyValues") -> None:
+        """Every turn begins with what one turn has read."""
+        self.used = beginning.used
+        self.positions[:, : self.used] = beginning.positions
+        for pair, known in zip(self.buffers, beginning.buffers, strict=True):
+            for buffer, one in zip(pair, known, strict=True):
+                buffer[:, :, : self.used] = one
+
+    def update(self, keys: Tensor, values: Tensor, layer: int, *_: Any, **__: Any) -> tuple[Tensor, ...]:
+        """transformers' cache interface: remember these columns, and return all that the layer may look at."""
         end = self.used + keys.shape[2]
         for buffer, new in zip(self.buffers[layer], (keys, values), strict=True):
-            buffer[: len(self.positions), :, self.used : end] = new  # the shared beginning is written to every turn
+            buffer[: len(new), :, self.used : end] = new
         start = self.start(self.config.layer_types[layer])
-        ours, theirs = self.buffers[layer]
-        return ours[: len(keys), :, start:end], theirs[: len(keys), :, start:end]
+        return tuple(buffer[: len(keys), :, start:end] for buffer in self.buffers[layer])
 
     def start(self, kind: str) -> int:
         """The first column that this kind of layer may look at."""
@@ -60,7 +76,7 @@ class KeyValues:
 
     def mask(self, kind: str, positions: Tensor, end: int, dtype: torch.dtype) -> Tensor:
         """Additive mask [turns, 1, new, columns] of this kind of layer."""
-        known = self.positions[: len(positions), None, None, self.start(kind) : end]
+        known = self.positions[:, None, None, self.start(kind) : end]
         asking = positions[:, None, :, None]
         seen = known <= asking
         if kind == SLIDING:
@@ -68,11 +84,11 @@ class KeyValues:
         return torch.zeros(seen.shape, dtype=dtype, device=seen.device).masked_fill_(~seen, torch.finfo(dtype).min)
 
     def read(self, model: Any, ids: Tensor, positions: Tensor) -> Tensor:
-        """Run the model on these columns [turns or 1, new]; scores of what follows the last, [.., vocabulary]."""
+        """Run the model on these columns [turns, new]; scores of what follows the last, [turns, vocabulary]."""
         return self.read_all(model, ids, positions, 1)[:, -1]
 
     def read_all(self, model: Any, ids: Tensor, positions: Tensor, keep: int) -> Tensor:
-        """The same with the scores of what follows each of the last `keep` columns, [.., keep, vocabulary]."""
+        """The same with the scores of what follows each of the last `keep` columns, [turns, keep, vocabulary]."""
         end = self.used + ids.shape[1]
         self.positions[:, self.used : end] = positions
         kinds = set(self.config.layer_types)
@@ -83,6 +99,7 @@ class KeyValues:
             position_ids=positions,
             past_key_values=self,
             use_cache=True,
+            rows=torch.arange(ids.shape[1] - keep, ids.shape[1], device=ids.device),
             logits_to_keep=keep,
         )
         self.used = end
@@ -92,7 +109,7 @@ class KeyValues:
         """Go on with these turns, in this order; only those that change place are copied."""
         new = [i for i, turn in enumerate(turns) if i != turn]
         old = [turns[i] for i in new]
-        for pair in self.buffers.values():
+        for pair in self.buffers:
             for buffer in pair:
                 buffer[new, :, : self.used] = buffer[old, :, : self.used]
         self.positions[new] = self.positions[old]
@@ -101,34 +118,24 @@ class KeyValues:
 
 @torch.inference_mode()
 def decode(
-    model: Any, prompts: Sequence[Sequence[int]], constraint: Constraint, max_tokens: int, stops: Collection[int]
+    model: Any, prompts: Sequence[Sequence[int]], chooser: Chooser, max_tokens: int, stops: Collection[int]
 ) -> list[list[int]]:
-    """The likeliest allowed token, again and again; each turn's new tokens, its stop token included.
+    """The token that is chosen, again and again; each turn's new tokens, its stop token included.
 
     A turn without a stop token reached `max_tokens`.
     """
     device = model.device
-    shared = shared_length(prompts)
-    width = max(map(len, prompts)) - shared
-    pads = [width - (len(prompt) - shared) for prompt in prompts]
-    state = KeyValues(model.config, len(prompts), shared + width + max_tokens, max(pads), device)
-    if shared:
-        ids = torch.tensor([prompts[0][:shared]], device=device)
-        state.read(model, ids, torch.arange(shared, device=device)[None])
-    ids = [[0] * pad + list(prompt[shared:]) for pad, prompt in zip(pads, prompts, strict=True)]
-    places = [[NOWHERE] * pad + list(range(shared, len(p))) for pad, p in zip(pads, prompts, strict=True)]
-    scores = state.read(model, torch.tensor(ids, device=device), torch.tensor(places, device=device))
+    state, scores = read_prompts(model, prompts, max_tokens)
     answers: list[list[int]] = [[] for _ in prompts]
     running = list(range(len(prompts)))
     for _ in range(max_tokens):
-        tokens = constraint.mask(scores).argmax(-1).tolist()
-        constraint.consume(tokens)
+        tokens = chooser.choose(scores)
         for turn, token in zip(running, tokens, strict=True):
             answers[turn].append(token)
         order = close_ranks([token not in stops for token in tokens])
         if len(order) < len(running):
             state.keep(order)
-            constraint.keep(order)
+            chooser.keep(order)
             running, tokens = [running[i] for i in order], [tokens[i] for i in order]
         if not running:
             break
@@ -139,6 +146,35 @@ def decode(
             torch.tensor(next_places, device=device),
         )
     return answers
+
+
+def read_prompts(model: Any, prompts: Sequence[Sequence[int]], room: int) -> tuple[KeyValues, Tensor]:
+    """The prompts' keys and values, with room for more tokens, and scores [prompts, vocabulary] of what follows.
+
+    All end in the same column. A few are read at a time, each padded to the longest of these alone.
+    """
+    device = model.device
+    shared, width = shared_length(prompts), max(map(len, prompts))
+    beginning = KeyValues(model, 1, shared)
+    if shared:
+        beginning.read(
+            model, torch.tensor([prompts[0][:shared]], device=device), torch.arange(shared, device=device)[None]
+        )
+    state = KeyValues(model, len(prompts), width + room)
+    found = []
+    for first in range(0, len(prompts), TOGETHER):
+        some = prompts[first : first + TOGETHER]
+        longest = max(map(len, some))
+        pads = [longest - len(prompt) for prompt in some]
+        part = state.part(slice(first, first + len(some)), width - longest)
+        part.begin_with(beginning)
+        state.gap = max(state.gap, *pads)
+        ids = [[0] * pad + list(prompt[shared:]) for pad, prompt in zip(pads, some, strict=True)]
+        places = [[NOWHERE] * pad + list(range(shared, len(p))) for pad, p in zip(pads, some, strict=True)]
+        part.gap = max(pads)
+        found.append(part.read(model, torch.tensor(ids, device=device), torch.tensor(places, device=device)))
+    state.used = width
+    return state, torch.cat(found)
 
 
 def shared_length(prompts: Sequence[Sequence[int]]) -> int:

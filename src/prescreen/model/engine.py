@@ -129,8 +129,8 @@ class TransformersEngine:
         from prescreen.model.decode import decode
         from prescreen.model.tokenizer import stop_ids
 
-        constraint = TurnConstraint(len(prompts), self.tokenizer, grammar, self.thinking)
-        turns = decode(self.model, prompts, constraint, max_tokens, stop_ids(self.tokenizer))
+        chooser = TurnConstraint(len(prompts), self.tokenizer, grammar, self.thinking)
+        turns = decode(self.model, prompts, chooser, max_tokens, stop_ids(self.tokenizer))
         return [self._read(turn) for turn in turns]
 
     def _read(self, ids: list[int]) -> Completion:
@@ -166,6 +166,7 @@ def load_engine(
 
     from prescreen.model.attention import register_cached_attention
     from prescreen.model.experts import register_experts
+    from prescreen.model.last import spare_last_layer
     from prescreen.model.weights import load_model
 
     if threads:
@@ -175,6 +176,7 @@ def load_engine(
     model.set_attn_implementation(register_cached_attention())
     if not on_gpu:
         model.set_experts_implementation(register_experts())
+    spare_last_layer(model)
     return TransformersEngine(
         model.to("cuda") if on_gpu else model,
         tokenizer,

@@ -42,9 +42,12 @@ def score_endings(
 
 def _score(model: Any, prompt: list[int], tails: Sequence[list[int]]) -> list[float]:
     width, device = max(map(len, tails)), model.device
-    state = KeyValues(model.config, len(tails), len(prompt) + width, 0, device)
-    before = torch.arange(len(prompt), device=device)[None]
-    first = state.read(model, torch.tensor([prompt], device=device), before)
+    before = KeyValues(model, 1, len(prompt))
+    first = before.read(
+        model, torch.tensor([prompt], device=device), torch.arange(len(prompt), device=device)[None]
+    )
+    state = KeyValues(model, len(tails), len(prompt) + width)
+    state.begin_with(before)
     scores = first[:, None].expand(len(tails), 1, -1)
     targets = torch.tensor([tail + [0] * (width - len(tail)) for tail in tails], device=device)
     if width > 1:
@@ -60,7 +63,7 @@ def _common(first: Sequence[int], second: Sequence[int]) -> int:
 
 
 class Drawing:
-    """A constraint that turns the likeliest token into a random draw at temperature 1, in every turn but the first.
+    """Draws at random at temperature 1 in every turn but the first, which takes the likeliest token.
 
     The largest of logits with Gumbel noise is a draw from their softmax. A turn's draws do not depend on which
     other turns are still running.
@@ -70,14 +73,11 @@ class Drawing:
         self.turns, self.running = turns, list(range(turns))
         self.random = torch.Generator().manual_seed(seed)
 
-    def mask(self, scores: Tensor) -> Tensor:
+    def choose(self, scores: Tensor) -> list[int]:
         uniform = torch.rand((self.turns, scores.shape[-1]), generator=self.random).clamp_(1e-20, 1 - 1e-7)
         noise = -uniform.log_().neg_().log_()
         noise[0] = 0
-        return scores.float() + noise[self.running].to(scores.device)
-
-    def consume(self, tokens: Sequence[int]) -> None:
-        """Nothing is forbidden, so nothing is remembered."""
+        return (scores.float() + noise[self.running].to(scores.device)).argmax(-1).tolist()
 
     def keep(self, turns: Sequence[int]) -> None:
         self.running = [self.running[i] for i in turns]

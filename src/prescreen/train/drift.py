@@ -17,7 +17,7 @@ from prescreen.clinic.acuity import Acuity
 from prescreen.model.loss import IGNORE
 from prescreen.model.split import unwrap
 from prescreen.train.documents import split_text, turn_documents
-from prescreen.train.objectives import head_weight, hidden_states
+from prescreen.train.objectives import head_weight, scored_states
 from prescreen.train.packing import build_row
 from prescreen.train.sharing import Document
 from prescreen.train.trainer import use_packed_attention
@@ -104,5 +104,5 @@ def _log_probs(model: nn.Module, document: Document) -> Tensor:
     """Of every trained token's whole distribution, [n, V]."""
     device = next(unwrap(model).parameters()).device
     batch = {name: tensor.to(device) for name, tensor in build_row([[document]]).items()}
-    states = hidden_states(model, batch)[batch["targets"][0] != IGNORE]
+    states, _ = scored_states(model, batch)
     return (states @ head_weight(model).T).float().log_softmax(-1)

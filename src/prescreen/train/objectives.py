@@ -16,16 +16,23 @@ from prescreen.train.sharding import gather
 Batch = dict[str, Tensor]
 
 
-def hidden_states(model: nn.Module, batch: Batch) -> Tensor:
-    """Final hidden states of one packed row, [N, h]; the vocabulary head is left to the loss."""
+def hidden_states(model: nn.Module, batch: Batch, rows: Tensor | None = None) -> Tensor:
+    """Final hidden states of one packed row, [N, h], or of some of its positions, [rows, h]; no vocabulary yet."""
     output = unwrap(model).model(
         input_ids=batch["input_ids"],
         position_ids=batch["position_ids"],
         documents=batch["documents"].tolist(),
         parents=batch["parents"].tolist(),
+        rows=rows,
         use_cache=False,
     )
     return output.last_hidden_state[0]
+
+
+def scored_states(model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
+    """Hidden states [n, h] and targets [n] of the positions that predict a trained token."""
+    scored = batch["scored"]
+    return hidden_states(model, batch, scored), batch["targets"][0].index_select(0, scored)
 
 
 def head_weight(model: nn.Module) -> Tensor:
@@ -35,7 +42,8 @@ def head_weight(model: nn.Module) -> Tensor:
 
 def cross_entropy(model: nn.Module, batch: Batch) -> Tensor:
     """Summed negative log-likelihood of the trained tokens."""
-    return sum_cross_entropy(hidden_states(model, batch), head_weight(model), batch["targets"][0])
+    states, targets = scored_states(model, batch)
+    return sum_cross_entropy(states, head_weight(model), targets)
 
 
 def count_tokens(batch: Batch) -> int:
@@ -45,15 +53,17 @@ def count_tokens(batch: Batch) -> int:
 
 def document_logprobs(model: nn.Module, batch: Batch) -> Tensor:
     """Log-probability of the trained tokens of each document that has any, in row order."""
-    targets = batch["targets"][0]
-    return _by_document(batch, token_logprobs(hidden_states(model, batch), head_weight(model), targets))
+    states, targets = scored_states(model, batch)
+    return _by_document(batch, token_logprobs(states, head_weight(model), targets))
 
 
 def _by_document(batch: Batch, scores: Tensor) -> Tensor:
-    """Sums of token scores [N] over each document that trains any token, in row order."""
+    """Sums of the scored positions' scores [n] over each document that trains any token, in row order."""
+    scored = batch["scored"]
     owner = torch.repeat_interleave(torch.arange(len(batch["documents"]), device=scores.device), batch["documents"])
+    owner = owner.index_select(0, scored)
     summed = torch.zeros(len(batch["documents"]), device=scores.device).index_add(0, owner, scores)
-    return summed[owner[batch["targets"][0] != IGNORE].unique()]
+    return summed[owner[batch["targets"][0].index_select(0, scored) != IGNORE].unique()]
 
 
 def count_pairs(batch: Batch) -> int:
@@ -73,7 +83,7 @@ def dpo(beta: float, reference: Tensor, sft_weight: float = 0.0) -> Callable[[nn
         gains = policy - reference.to(policy.device)[batch["units"]]
         loss = -F.logsigmoid(beta * (gains[:, 0] - gains[:, 1])).sum()
         if sft_weight:
-            tokens = _by_document(batch, (batch["targets"][0] != IGNORE).float()).reshape(-1, 2)
+            tokens = _by_document(batch, torch.ones_like(batch["scored"], dtype=torch.float)).reshape(-1, 2)
             loss = loss - sft_weight * (policy[:, 0] / tokens[:, 0]).sum()
         return loss
 

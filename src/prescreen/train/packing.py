@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from prescreen.errors import GuardError
-from prescreen.model.loss import shift_labels
+from prescreen.model.loss import IGNORE, shift_labels
 from prescreen.train.sharing import Document, Unit, num_tokens, share_prefixes
 
 
@@ -81,6 +81,7 @@ def build_row(
     """Tensors of one row: input_ids, position_ids and targets [1, N], documents and parents [D], unit numbers.
 
     `targets` are already shifted: position i holds the token that follows i in the same document, or IGNORE.
+    `scored` [n] are the positions with a target, or the first where none has one.
     `parents` names the document of the row that each one continues, -1 for none. The first document of unit i
     continues trunk `under[i]`; trunks no unit of the row needs are left out.
     """
@@ -101,12 +102,15 @@ def build_row(
         starts.append(starts[parent] + len(documents[parent].ids) if parent >= 0 else 0)
     lengths = torch.tensor([len(d.ids) for d in documents])
     labels = torch.tensor([label for d in documents for label in d.labels])
+    targets = shift_labels(labels, lengths)
+    scored = (targets != IGNORE).nonzero().squeeze(1)
     return {
         "input_ids": torch.tensor([token for d in documents for token in d.ids])[None],
         "position_ids": torch.cat([torch.arange(len(d.ids)) + s for d, s in zip(documents, starts, strict=True)])[
             None
         ],
-        "targets": shift_labels(labels, lengths)[None],
+        "targets": targets[None],
+        "scored": scored if len(scored) else torch.zeros(1, dtype=torch.long),
         "documents": lengths,
         "parents": torch.tensor(parents),
         "units": torch.tensor(list(numbers), dtype=torch.long),

@@ -19,6 +19,7 @@ from prescreen.model.attention import register_attention
 from prescreen.model.experts import register_experts
 from prescreen.model.grouped import register_grouped
 from prescreen.model.keeping import keep_linears
+from prescreen.model.last import spare_last_layer
 from prescreen.model.norms import fuse_norms
 from prescreen.model.split import FORWARDS, split_adapters, unwrap
 from prescreen.run import Run
@@ -205,4 +206,5 @@ def use_packed_attention(model: nn.Module) -> None:
     if on_card:
         fuse_norms(inner)
     split_adapters(model)
+    spare_last_layer(inner)
     keep_linears(inner.model.layers)
