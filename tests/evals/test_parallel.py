@@ -42,14 +42,14 @@ def test_only_what_is_not_remembered_is_drafted_and_each_model_keeps_its_own(ask
     first.keep([known], [read_completion(known, Completion(draft_text(DRAFT)))])
     texts = [case.model_dump_json() for case in (known, *new)]
     jobs = [parallel.Job(name, name, tmp_path, SETTINGS, 4, texts) for name in ("one", "two")]
-    parallel.draft_ahead(jobs, Inline())
+    parallel.draft_ahead(jobs, Inline())()
     assert asked == [("one", ["c1", "c2", "c3", "c4"]), ("one", ["c5"]), ("two", ["c0", "c1", "c2", "c3"]),
                      ("two", ["c4", "c5"])]  # fmt: skip
     for name in ("one", "two"):
         memory = Cache(tmp_path, name, SETTINGS)
         assert all(memory.find(case) is not None for case in (known, *new))
     asked.clear()
-    parallel.draft_ahead(jobs, Inline())
+    parallel.draft_ahead(jobs, Inline())()
     assert asked == []
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from prescreen.clinic.case import Case
 from prescreen.evals import tasks
-from prescreen.evals.tasks import TASKS, Work, carry_out, run_all
+from prescreen.evals.tasks import TASKS, Work, carry_out, start_all
 from prescreen.model.engine import ScriptedEngine
 from small_pool import Inline
 
@@ -42,8 +42,8 @@ def test_a_model_asked_in_pieces_answers_as_it_does_whole(tmp_path: Path, monkey
         Work(system, system, system * 16, tmp_path / "two", {"thinking": 8}, 4, 0, (case,), names)
         for system in ("base", "dpo")
     ]
-    apart = run_all(works, Inline(), load)
-    whole = run_all([work._replace(cache=tmp_path / "one") for work in works], None, load)
+    apart = start_all(works, Inline(), load)()
+    whole = start_all([work._replace(cache=tmp_path / "one") for work in works], None, load)()
     assert apart == whole and list(apart["base"].found) == list(names) and len(apart["base"].levels) == 1
     assert asked == [
         (system, *piece)
@@ -51,6 +51,6 @@ def test_a_model_asked_in_pieces_answers_as_it_does_whole(tmp_path: Path, monkey
         for piece in ((True, ()), (False, ("stability",)), (False, ("knowledge",)))
     ]
     assert loaded == ["base"] * 3 + ["dpo"] * 3 + ["base", "dpo"]
-    assert run_all(works, None, load) == whole and len(loaded) == 8  # what pieces were told is remembered
+    assert start_all(works, None, load)() == whole and len(loaded) == 8  # what pieces were told is remembered
     kept = {path.name.rpartition("-")[2] for path in (tmp_path / "two").iterdir()}
     assert kept == {"levels.jsonl", *(f"{name}.jsonl" for name in names)}  # a file has one writer

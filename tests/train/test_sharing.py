@@ -7,11 +7,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prescreen.model.attention import register_attention
 from prescreen.model.loss import IGNORE
 from prescreen.train.objectives import count_tokens, cross_entropy, document_logprobs
 from prescreen.train.packing import PackedRows, build_row
 from prescreen.train.sharing import LEAST_TOKENS, Document, share_prefixes, share_trunks
+from prescreen.train.trainer import use_packed_attention
 
 SYSTEM = list(range(3, 3 + LEAST_TOKENS))
 TASKS = [[50 + task, *range(100, 100 + LEAST_TOKENS)] for task in range(3)]
@@ -89,7 +89,7 @@ def test_nothing_is_shared_where_the_longest_unit_would_lose_its_place():
 
 def test_losses_gradients_and_pairs_are_what_they_were(small_model):
     """fp32, within 1e-5; the window of 16 is shorter than the shared beginning."""
-    small_model.set_attn_implementation(register_attention())
+    use_packed_attention(small_model)
     units = make_units(5, 12)
     rows = PackedRows(units, 2000, 1, 0)
     assert len(rows) == 1 and rows.prefixes.trunks

@@ -9,11 +9,11 @@ import warnings
 import pytest
 import torch
 
-from prescreen.model.attention import register_attention
 from prescreen.model.loss import IGNORE
 from prescreen.train.objectives import count_tokens, cross_entropy, document_logprobs, dpo
 from prescreen.train.packing import build_row
 from prescreen.train.sharing import Document, share_trunks
+from prescreen.train.trainer import use_packed_attention
 
 trl = pytest.importorskip("trl", reason="TRL is not installed: no loss oracle")
 
@@ -41,7 +41,7 @@ def document(row, side):
 
 def packed(model):
     twin = copy.deepcopy(model)
-    twin.set_attn_implementation(register_attention())
+    use_packed_attention(twin)
     return twin
 
 

@@ -26,10 +26,8 @@ class Acuity(Enum):
     HIGH = "high"
     EMERGENCY = "emergency"
 
-    @property
-    def rank(self) -> int:
-        """0 (low) to 3 (emergency)."""
-        return list(Acuity).index(self)
+    def __init__(self, _: str) -> None:
+        self.rank = len(type(self).__members__)  # 0 (low) to 3 (emergency)
 
     def __lt__(self, other: object) -> bool:
         if not isinstance(other, Acuity):

@@ -25,9 +25,9 @@ _QUOTES = str.maketrans({"\u2019": "'", "\u2018": "'", "\u201c": '"', "\u201d": 
 _NO_ITEM = frozenset({"", "none", "none known", "nil", "unknown", "n/a", "nkda", NO_ALLERGIES, NOT_ASKED})
 
 
-def finalise(case: Case, draft: Draft | None, reason: str = "") -> Report:
-    """Draft to report; `reason` says why there is no draft."""
-    hits = check_rules(case)
+def finalise(case: Case, draft: Draft | None, reason: str = "", hits: Sequence[Hit] | None = None) -> Report:
+    """Draft to report; `reason` says why there is no draft, `hits` are the rules that fire, where that is known."""
+    hits = check_rules(case) if hits is None else hits
     floor = rule_acuity(hits)
     model = draft.acuity if draft else None
     proposal = draft or _draft_by_rules(case, hits)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from prescreen.clinic.case import Case
 from prescreen.clinic.floor import finalise
+from prescreen.clinic.redflags import recall_rules
 from prescreen.clinic.report import Draft
 from prescreen.config import digest
 from prescreen.evals.prediction import Prediction, record_draft
@@ -90,7 +91,7 @@ class Cache:
             return None
         draft = read_draft(row)
         return Drafted(
-            report=finalise(case, draft, row["error"]),
+            report=finalise(case, draft, row["error"], recall_rules(case)),
             model=draft,
             error=row["error"],
             finish=row["finish"],

@@ -4,7 +4,7 @@ A small model's decoding is many tiny steps that a second thread only slows down
 nothing about scores: whoever comes after finds the drafts remembered.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from functools import lru_cache
@@ -39,30 +39,38 @@ def open_pool(workers: int) -> Iterator[Executor | None]:
         yield None
         return
     with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
-        yield pool
+        try:
+            yield pool
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
 
 
-def draft_ahead(jobs: Sequence[Job], pool: Executor) -> None:
-    """Fill the cache of every model, a batch at a time, so that no worker waits for another's last model.
+def draft_ahead(jobs: Sequence[Job], pool: Executor | None) -> Callable[[], None]:
+    """Ask for what no model's cache holds, a batch at a time, so that no worker waits for another's last model.
 
-    A fault in a worker ends the stage with its own message; what was drafted until then is remembered.
+    Returns what waits for the drafts and remembers them. There a fault in a worker is raised with its own message;
+    what was drafted until then is remembered. Without a pool nothing is drafted ahead.
     """
+    if pool is None:
+        return lambda: None
     memories = {job.weights: Cache(job.cache, job.weights, job.settings) for job in jobs}
     batches = [batch for job in jobs for batch in _batches(job, memories[job.weights])]
-    if not batches:
-        return
-    total = sum(len(batch.cases) for batch in batches)
-    with show_progress(f"drafting with {len(jobs)} models", total) as advance:
-        running = {pool.submit(carry_out, batch): batch for batch in batches}
-        for done in as_completed(running):
-            batch = running[done]
-            memories[batch.weights].keep(_read(batch), done.result())
-            advance(len(batch.cases))
+    running = {pool.submit(carry_out, batch): batch for batch in batches}
+
+    def finish() -> None:
+        with show_progress(f"drafting with {len(jobs)} models", sum(len(b.cases) for b in batches)) as advance:
+            for done in as_completed(running):
+                batch = running[done]
+                memories[batch.weights].keep(_read(batch), done.result())
+                advance(len(batch.cases))
+
+    return finish if batches else lambda: None
 
 
 def _batches(job: Job, memory: Cache) -> Iterator[Job]:
     """The cases that are not remembered yet, as many at a time as are drafted at once."""
-    new = [text for text, case in zip(job.cases, _read(job), strict=True) if memory.find(case) is None]
+    new = [text for text, case in zip(job.cases, _read(job), strict=True) if memory.recall(case) is None]
     for start in range(0, len(new), job.batch_size):
         yield job._replace(cases=new[start : start + job.batch_size])
 

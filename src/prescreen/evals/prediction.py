@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from prescreen.clinic.acuity import Acuity
 from prescreen.clinic.case import Case
 from prescreen.clinic.floor import finalise
+from prescreen.clinic.redflags import recall_rules
 from prescreen.clinic.report import Draft, Report
 from prescreen.config import Strict
 from prescreen.evals.triage import Answer
@@ -97,7 +98,7 @@ def record_draft(case: Case, drafted: "Drafted") -> Prediction:
 
 def record_rules(case: Case) -> Prediction:
     """The rules without any model: the route a case takes when there is no draft."""
-    report = finalise(case, None, "rules only")
+    report = finalise(case, None, "rules only", recall_rules(case))
     return Prediction.model_validate(
         {
             **record_case(case),

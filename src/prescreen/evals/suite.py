@@ -93,31 +93,35 @@ def main(recipe: EvalsRecipe, run: Run) -> None:
 
 
 def evaluate(recipe: EvalsRecipe, run: Run, load: Load, pool: Executor | None = None) -> None:
-    """Draft, score, write, print. `load` makes an engine of a model's folder, and is asked only when needed."""
-    suites, train = load_cases(recipe, run.inputs["data"].folder)
+    """Draft, score, write, print. `load` makes an engine of a model's folder, and is asked only when needed.
+
+    A pool is asked for everything at once; what needs no model is worked out meanwhile.
+    """
+    data = run.inputs["data"]
+    suites, train = load_cases(recipe, data.folder)
+    models = find_models(recipe, run)
+    cache = run.folder.parent / "cache"
+    drafted_suites = {name: cases for name, cases in suites.items() if name != BANK}
+    finish_drafts = draft_ahead(list_jobs(recipe, models, drafted_suites, cache), pool)
+    taught = {system: find_taught(data, run.inputs.get(system)) for system in models}
+    works = list_works(recipe, models, suites.get(BANK, []), cache, taught)
+    finish_tasks = tasks.start_all(works, pool, load)
     fitted: Fitted = {}
     predictions: Predictions = {
         suite: predict_baselines(cases, train, seed=recipe.seed, fitted=fitted) for suite, cases in suites.items()
     }
-    models = find_models(recipe, run)
-    cache = run.folder.parent / "cache"
-    drafted_suites = {name: cases for name, cases in suites.items() if name != BANK}
-    if pool:
-        draft_ahead(list_jobs(recipe, models, drafted_suites, cache), pool)
+    finish_drafts()
     for system, model in models.items():
         memory = Cache(cache, model["weights"], {"thinking": recipe.thinking})
-        drafted = draft_model(SYSTEMS.get(system, system), model["folder"], drafted_suites, memory, load)
-        for suite in drafted_suites:
-            predictions[suite][system] = drafted[suite]
-    taught = {system: find_taught(run.inputs["data"], run.inputs.get(system)) for system in models}
-    works = list_works(recipe, models, suites.get(BANK, []), cache, taught)
-    done = tasks.run_all(works, pool, load) if works else {}
+        title = SYSTEMS.get(system, system)
+        for suite, rows in draft_model(title, model["folder"], drafted_suites, memory, load).items():
+            predictions[suite][system] = rows
+    done = finish_tasks()
     if BANK in suites:
         predictions[BANK] |= {system: answers.levels for system, answers in done.items()}
-    metrics = score_all(recipe, suites, predictions)
-    metrics["tasks"] = tasks.to_json(done)
     tasks.write_items(run.folder / "tasks", done)
-    metrics |= {"data": run.inputs["data"].name, "models": models}
+    metrics = score_all(recipe, suites, predictions)
+    metrics |= {"tasks": tasks.to_json(done), "data": data.name, "models": models}
     metrics["perplexity"] = read_perplexity(run)
     for suite, by_system in predictions.items():
         for system, rows in by_system.items():
@@ -133,11 +137,8 @@ def evaluate(recipe: EvalsRecipe, run: Run, load: Load, pool: Executor | None = 
 def list_jobs(recipe: EvalsRecipe, models: dict[str, dict[str, str]], suites: Suites, cache: Path) -> list[Job]:
     """What each model is to draft."""
     cases = [case.model_dump_json() for found in suites.values() for case in found]
-    settings = {"thinking": recipe.thinking}
-    return [
-        Job(model["folder"], model["weights"], cache, settings, recipe.batch_size, cases)
-        for model in models.values()
-    ]
+    about = cache, {"thinking": recipe.thinking}, recipe.batch_size, cases
+    return [Job(model["folder"], model["weights"], *about) for model in models.values()]
 
 
 def list_works(
@@ -204,8 +205,9 @@ def draft_model(title: str, folder: str, suites: Suites, memory: Cache, load: Lo
 
     with show_progress(f"drafting: {title}", sum(map(len, suites.values()))) as advance:
         drafted = {suite: draft_suite(cases, draw, memory, advance) for suite, cases in suites.items()}
-    engines.clear()
-    gc.collect()  # one model in memory at a time
+    if engines:
+        engines.clear()
+        gc.collect()  # one model in memory at a time
     return drafted
 
 

@@ -99,15 +99,29 @@ def split_work(work: Work) -> Iterator[Work]:
     yield from (work._replace(cases=(), tasks=(name,)) for name in work.tasks)
 
 
-def run_all(works: Sequence[Work], pool: Executor | None, load: Load) -> dict[str, Done]:
-    """Every model's answers, by system; without a pool here, by the engines that `load` makes of a folder."""
+def start_all(works: Sequence[Work], pool: Executor | None, load: Load) -> Callable[[], dict[str, Done]]:
+    """Ask the pool for every model's answers; returns what waits for them, by system.
+
+    Without a pool they are drawn there and then, by the engines that `load` makes of a folder.
+    """
     pieces = [piece for work in works for piece in split_work(work)] if pool else list(works)
-    found: dict[str, list[Done]] = {work.system: [] for work in works}
-    with show_progress(f"levels and tasks of {len(works)} models", len(pieces)) as advance:
-        for system, answers in _each(pieces, pool, load):
-            found[system].append(answers)
-            advance(1)
-    return {work.system: join_done(work, found[work.system]) for work in works}
+    running = {pool.submit(carry_out_alone, piece): piece.system for piece in pieces} if pool else {}
+
+    def each() -> Iterator[tuple[str, Done]]:
+        if pool:
+            yield from ((running[one], one.result()) for one in as_completed(running))
+        else:
+            yield from ((work.system, carry_out(work, load)) for work in works)
+
+    def finish() -> dict[str, Done]:
+        found: dict[str, list[Done]] = {work.system: [] for work in works}
+        with show_progress(f"levels and tasks of {len(works)} models", len(pieces)) as advance:
+            for system, answers in each():
+                found[system].append(answers)
+                advance(1)
+        return {work.system: join_done(work, found[work.system]) for work in works}
+
+    return finish if works else dict
 
 
 def join_done(work: Work, pieces: Sequence[Done]) -> Done:
@@ -115,14 +129,6 @@ def join_done(work: Work, pieces: Sequence[Done]) -> Done:
     tasks = {name: each for piece in pieces for name, each in piece.found.items()}
     levels = [level for piece in pieces for level in piece.levels]
     return Done(levels, {name: tasks[name] for name in work.tasks})
-
-
-def _each(works: Sequence[Work], pool: Executor | None, load: Load) -> Iterator[tuple[str, Done]]:
-    if pool is None:
-        yield from ((work.system, carry_out(work, load)) for work in works)
-        return
-    running = {pool.submit(carry_out_alone, work): work.system for work in works}
-    yield from ((running[each], each.result()) for each in as_completed(running))
 
 
 def to_json(done: Mapping[str, Done]) -> dict[str, Any]:
