@@ -162,8 +162,8 @@ def count_close(found: Gathered) -> dict[str, str]:
         return [Told(case.id, case.patient_id, case.spoken) for case in cases]
 
     training = tell(found.cases.get("train", ()))
-    closeness = {suite: measure_closeness(tell(cases), training) for suite, cases in found.suites.items()}
-    return {f"closest to a training case, suite {suite}": str(close) for suite, close in closeness.items() if close}
+    closeness = measure_closeness({suite: tell(cases) for suite, cases in found.suites.items()}, training)
+    return {f"closest to a training case, suite {suite}": str(close) for suite, close in closeness.items()}
 
 
 def check_patients(found: Gathered) -> int:

@@ -5,7 +5,7 @@ into another: test cases are closer than those are only if something leaks. Warn
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -58,17 +58,23 @@ class Closeness(NamedTuple):
         return f"{count}, above {self.threshold:.2f}" + (f"; look at {named}" if named else "")
 
 
-def measure_closeness(tests: Sequence[Told], training: Sequence[Told]) -> Closeness | None:
-    """Every test text's closest training text of another patient; None where there is nothing to compare."""
-    tests = [told for told in tests if told.text.strip()]
-    training = [told for told in training if told.text.strip()]
-    sample = sorted(training, key=lambda told: hash_share("closeness", told.name))
-    if not tests or len({told.patient for told in sample}) < 2:
-        return None
-    vectors = _fit([told.text for told in (*sample[:FITTED], *tests)])
-    known = find_nearest(sample[:MOST], training, vectors)
-    threshold = float(np.quantile([near.similarity for near in known], QUANTILE))
-    return Closeness(find_nearest(tests, training, vectors), round(threshold, 6))
+def measure_closeness(suites: Mapping[str, Sequence[Told]], training: Sequence[Told]) -> dict[str, Closeness]:
+    """Of each suite, every text's closest training text of another patient. All suites are one pass over training.
+
+    Left out is a suite without words; all of them are where training has nothing to compare.
+    """
+    told = {suite: [one for one in tests if one.text.strip()] for suite, tests in suites.items()}
+    tests = list(chain.from_iterable(told.values()))
+    training = [one for one in training if one.text.strip()]
+    sample = sorted(training, key=lambda one: hash_share("closeness", one.name))[:FITTED]
+    if not tests or len({one.patient for one in sample}) < 2:
+        return {}
+    known = sample[:MOST]
+    vectors = _fit([one.text for one in (*sample, *tests)])
+    nearest = find_nearest([*known, *tests], training, vectors)
+    threshold = round(float(np.quantile([near.similarity for near in nearest[: len(known)]], QUANTILE)), 6)
+    rest = iter(nearest[len(known) :])
+    return {suite: Closeness(list(islice(rest, len(some))), threshold) for suite, some in told.items() if some}
 
 
 def find_nearest(tests: Sequence[Told], training: Iterable[Told], vectors: Any) -> list[Near]:
