@@ -1,5 +1,7 @@
 """Drafting ahead: every case once, a batch at a time, into the cache of its own model."""
 
+import time
+
 import pytest
 
 from prescreen.clinic.case import Case
@@ -58,3 +60,10 @@ def test_no_draft_is_remembered_beyond_the_code_that_made_it(module, monkeypatch
     before = hash_model_code()
     monkeypatch.setattr(drafting, "hash_file", lambda path: "changed" if path.stem == module else hash_file(path))
     assert hash_model_code() != before
+
+
+def test_a_fault_leaves_nothing_waiting_in_the_pool():
+    with pytest.raises(ValueError, match="a fault"), parallel.open_pool(2) as pool:
+        asked = [pool.submit(time.sleep, 0.05) for _ in range(60)]
+        raise ValueError("a fault")
+    assert any(each.cancelled() for each in asked)

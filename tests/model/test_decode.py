@@ -30,9 +30,11 @@ def prompts_of(rng, shared, lengths, size):
     return [beginning + [rng.randrange(size) for _ in range(length)] for length in lengths]
 
 
-@pytest.mark.parametrize(("shared", "lengths"), [(0, [3, 40, 11]), (30, [1, 25, 60, 2]), (17, [9])])
-def test_same_tokens_as_generate_one_prompt_at_a_time(small_model, shared, lengths):
+@pytest.mark.parametrize("together", [2, 16])
+@pytest.mark.parametrize(("shared", "lengths"), [(0, [3, 40, 11]), (30, [1, 25, 60, 2, 8]), (17, [9])])
+def test_same_tokens_as_generate_one_prompt_at_a_time(small_model, monkeypatch, shared, lengths, together):
     """Sixty new tokens on a window of sixteen: pads, the shared beginning and the window all come into play."""
+    monkeypatch.setattr("prescreen.model.decode.TOGETHER", together)
     rng = random.Random(shared)
     size = small_model.config.vocab_size
     prompts = prompts_of(rng, shared, lengths, size)

@@ -61,6 +61,8 @@ def test_loss_and_gradients_are_those_of_the_whole_and_experts_see_what_is_score
 def test_a_row_without_a_trained_token_has_no_loss(small_model):
     """A process without rows of its own takes part with such a row."""
     use_packed_attention(small_model)
-    loss = cross_entropy(small_model, build_row([[Document([5, 6, 7], [IGNORE] * 3)]]))
+    row = build_row([[Document([5, 6, 7], [IGNORE] * 3)]])
+    assert row["scored"].tolist() == [0], "a card's grouped products want a row"
+    loss = cross_entropy(small_model, row)
     loss.backward()
     assert loss == 0 and all(not p.grad.any() for p in small_model.parameters())

@@ -171,7 +171,6 @@ def read_prompts(model: Any, prompts: Sequence[Sequence[int]], room: int) -> tup
         state.gap = max(state.gap, *pads)
         ids = [[0] * pad + list(prompt[shared:]) for pad, prompt in zip(pads, some, strict=True)]
         places = [[NOWHERE] * pad + list(range(shared, len(p))) for pad, p in zip(pads, some, strict=True)]
-        part.gap = max(pads)
         found.append(part.read(model, torch.tensor(ids, device=device), torch.tensor(places, device=device)))
     state.used = width
     return state, torch.cat(found)
