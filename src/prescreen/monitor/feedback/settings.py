@@ -17,7 +17,7 @@ class Limits(Strict):
     phi_rows: Count = Field(2, description="signatures in which something that identifies may remain")
     phi_share: Share = Field(0.1, description="share of signed reports out of which an identifier had to be taken")
     injected_rows: Count = Field(2, description="signatures that hold orders to the software")
-    mislabelled: Share = Field(0.2, description="share of levels no rule gives, against other raters and words")
+    mislabelled: Share = Field(0.25, description="share of levels no rule gives, against other raters and words")
     below_rules: Share = Field(0.05, description="share of levels signed below a red-flag rule")
     one_signer: Share = Field(0.6, description="share of pairs that one person may give")
     rubber_stamp: Share = Field(0.25, description="share of signatures by people known not to look")
