@@ -110,7 +110,7 @@ def test_identifiers_in_reports_stop_the_batch_although_they_were_taken_out(
 def test_doubts_stop_a_batch_only_beyond_chance(
     doubts: int, stopped: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of 50 levels no rule gives a quarter may be doubted; 18 are what chance may bring, 19 are not (exact bound)."""
+    """Of 50 levels no rule gives a quarter may be doubted; 18 may be chance, 19 are not (exact bound)."""
     batch = make_batch(7, 101)
     free = [one for one in batch if one.level != one.rules][:50]
     ruled = [one for one in batch if one.level == one.rules][:30]
