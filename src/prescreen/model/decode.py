@@ -148,6 +148,13 @@ def decode(
     return answers
 
 
+def read_turn(model: Any, ids: Sequence[int]) -> tuple[KeyValues, Tensor]:
+    """One turn's keys and values, and scores [1, vocabulary] of what follows."""
+    state = KeyValues(model, 1, len(ids))
+    places = torch.arange(len(ids), device=model.device)[None]
+    return state, state.read(model, torch.tensor([ids], device=model.device), places)
+
+
 def read_prompts(model: Any, prompts: Sequence[Sequence[int]], room: int) -> tuple[KeyValues, Tensor]:
     """The prompts' keys and values, with room for more tokens, and scores [prompts, vocabulary] of what follows.
 
@@ -155,11 +162,7 @@ def read_prompts(model: Any, prompts: Sequence[Sequence[int]], room: int) -> tup
     """
     device = model.device
     shared, width = shared_length(prompts), max(map(len, prompts))
-    beginning = KeyValues(model, 1, shared)
-    if shared:
-        beginning.read(
-            model, torch.tensor([prompts[0][:shared]], device=device), torch.arange(shared, device=device)[None]
-        )
+    beginning = read_turn(model, prompts[0][:shared])[0] if shared else KeyValues(model, 1, 0)
     state = KeyValues(model, len(prompts), width + room)
     found = []
     for first in range(0, len(prompts), TOGETHER):

@@ -11,7 +11,7 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from prescreen.model.decode import KeyValues, decode
+from prescreen.model.decode import KeyValues, decode, read_turn
 from prescreen.model.harmony import Message, Piece, encode_pieces, encode_plain, render_prompt
 from prescreen.model.tokenizer import stop_ids
 
@@ -42,10 +42,7 @@ def score_endings(
 
 def _score(model: Any, prompt: list[int], tails: Sequence[list[int]]) -> list[float]:
     width, device = max(map(len, tails)), model.device
-    before = KeyValues(model, 1, len(prompt))
-    first = before.read(
-        model, torch.tensor([prompt], device=device), torch.arange(len(prompt), device=device)[None]
-    )
+    before, first = read_turn(model, prompt)
     state = KeyValues(model, len(tails), len(prompt) + width)
     state.begin_with(before)
     scores = first[:, None].expand(len(tails), 1, -1)
