@@ -27,6 +27,14 @@ def small_model(tokenizer):
     return new_model(SMALL, size, tokenizer.token_to_id(PAD), tokenizer.token_to_id(RETURN)).eval()
 
 
+@pytest.fixture(scope="module")
+def fresh_memory_is_nan():
+    """Memory that is asked for and not written holds NaN, so that nothing rests on what lay there."""
+    torch.use_deterministic_algorithms(True, warn_only=True)  # torch fills new memory only in this mode
+    yield
+    torch.use_deterministic_algorithms(False)
+
+
 def add_small_adapter(model):
     """An adapter on attention and all experts whose factors are not zero, the same each time."""
     model = add_adapter(model, Lora(rank=4, alpha=8, experts=True))

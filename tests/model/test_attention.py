@@ -42,7 +42,7 @@ def test_stock_transformers_still_leaks_across_packed_documents(small_model):
 @given(trees(), st.sampled_from([None, 1, 5, 40]))
 @settings(max_examples=25)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["flash", "dense"])
-def test_forward_and_gradients_match_fp64_reference(dtype, tree, window):
+def test_forward_and_gradients_match_fp64_reference(fresh_memory_is_nan, dtype, tree, window):
     torch.manual_seed(1)
     lengths, parents = tree
     size = sum(lengths)

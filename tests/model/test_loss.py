@@ -43,10 +43,13 @@ def test_token_logprobs_equal_torch_and_are_zero_where_ignored(trainable_head):
 
 
 @pytest.mark.parametrize("trainable_head", [True, False])
-def test_nothing_to_score_is_zero(trainable_head):
+def test_nothing_to_score_is_zero(trainable_head, fresh_memory_is_nan):
     hidden, head = torch.randn(3, 8, requires_grad=True), torch.randn(50, 8, requires_grad=trainable_head)
     targets = torch.full((3,), IGNORE)
-    assert sum_cross_entropy(hidden, head, targets) == 0
+    loss = sum_cross_entropy(hidden, head, targets)
+    assert loss == 0
+    for gradient in torch.autograd.grad(loss, [hidden, head] if trainable_head else [hidden]):
+        assert (gradient == 0).all()
     assert (token_logprobs(hidden, head, targets) == 0).all()
 
 

@@ -89,12 +89,17 @@ def join_parts(
     total = sinks.to(found[0][1].dtype).repeat(size, 1)
     for part, (_, lse) in zip(parts, found, strict=True):
         rows = part.group.rows
-        total = total.index_copy(0, rows, torch.logaddexp(total.index_select(0, rows), lse))
-    output = found[0][0].new_zeros(size, *found[0][0].shape[1:])
+        total.index_copy_(0, rows, torch.logaddexp(total.index_select(0, rows), lse))
+    output = found[0][0].new_empty(size, *found[0][0].shape[1:])
     for part, (out, lse) in zip(parts, found, strict=True):
         rows = part.group.rows
-        output = output.index_add(0, rows, out * torch.exp(lse - total.index_select(0, rows))[..., None])
+        put(output, rows, out * torch.exp(lse - total.index_select(0, rows))[..., None], part.own)
     return output, total
+
+
+def put(into: Tensor, rows: Tensor, values: Tensor, first: bool) -> None:
+    """Write rows, all different, or add to them. Every row of a tensor is written by one part before any adds."""
+    into.index_copy_(0, rows, values if first else into.index_select(0, rows) + values)
 
 
 def attend_dense(
@@ -151,7 +156,7 @@ class _FlashWithSinks(torch.autograd.Function):
         d_output = gradients[0].contiguous()
         query, key, value, sinks, output, total = ctx.saved_tensors
         repeats = query.shape[1] // key.shape[1]
-        d_query, d_key, d_value = (torch.zeros_like(t) for t in (query, key, value))
+        d_query, d_key, d_value = (torch.empty_like(t) for t in (query, key, value))
         for part in ctx.parts:
             group = part.group
             q, out = gather(query, group), gather(output, group)
@@ -163,13 +168,13 @@ class _FlashWithSinks(torch.autograd.Function):
             d_q, d_k, d_v = _FLASH_BACKWARD(
                 d_out, q, k, v, out, lse, 0.0, part.causal, attn_mask=part.mask, scale=ctx.scale
             )
-            d_query.index_add_(0, group.rows, scattered(d_q, group))
+            put(d_query, group.rows, scattered(d_q, group), part.own)
             for d, found in ((d_key, d_k), (d_value, d_v)):
                 shared = found.unflatten(1, (-1, repeats)).sum(2)
                 if part.keys is None:
-                    d.index_add_(0, group.rows, scattered(shared, group))
+                    put(d, group.rows, scattered(shared, group), True)
                 else:
-                    d.index_add_(0, part.keys, shared.sum(0).transpose(0, 1))
+                    put(d, part.keys, shared.sum(0).transpose(0, 1), False)
         d_sinks = -(torch.exp(sinks - total) * (d_output * output).sum(-1)).sum(0)
         return d_query, d_key, d_value, d_sinks, None, None
 

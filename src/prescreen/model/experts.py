@@ -75,6 +75,40 @@ class ClampedGlu(torch.autograd.Function):
         return clamped_glu_slope(gradients[0], *ctx.saved_tensors, ctx.alpha, ctx.limit), None, None
 
 
+class _Dealt(torch.autograd.Function):
+    """Tokens [N, h] laid out expert by expert, [N k, h]: `rows` says whose each one is, `places` [N, k] where it lies.
+
+    Its gradient is `collect`, and the other way round: gathers both, where autograd's own would scatter.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, hidden: Tensor, rows: Tensor, places: Tensor) -> Tensor:
+        ctx.places = places
+        return hidden.index_select(0, rows)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        return collect(gradients[0], ctx.places), None, None
+
+
+class _Collected(torch.autograd.Function):
+    """What experts made of tokens, summed for each token: [N k, h] -> [N, h]."""
+
+    @staticmethod
+    def forward(ctx: Any, outputs: Tensor, rows: Tensor, places: Tensor) -> Tensor:
+        ctx.rows = rows
+        return collect(outputs, places)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        return gradients[0].index_select(0, ctx.rows), None, None
+
+
+def collect(outputs: Tensor, places: Tensor) -> Tensor:
+    """The sum of each token's rows. [N k, h] and their places [N, k] -> [N, h]."""
+    return outputs.index_select(0, places.flatten()).unflatten(0, places.shape).sum(1)
+
+
 def forward_sorted(
     module: nn.Module,
     hidden: Tensor,
@@ -84,32 +118,34 @@ def forward_sorted(
 ) -> Tensor:
     """hidden [N, h], chosen experts [N, k] and their weights [N, k] -> [N, h]; `updates` by the tensor's name."""
     experts: Any = module
-    updates = updates or {}
     flat = chosen.reshape(-1)
     order = torch.argsort(flat, stable=True)
-    rows = order // chosen.shape[1]
+    rows, places = order // chosen.shape[1], torch.argsort(order).view_as(chosen)
     counts = torch.bincount(flat, minlength=experts.num_experts).tolist()
     stored: Mapping[str, Packed] = getattr(experts, "packed", {})
-    dense = {name: getattr(experts, name) for name in WEIGHTS if name not in stored}  # once: PEFT builds it anew
+    # once: PEFT builds a weight anew; one gradient for all experts, where one for each would be as large
+    dense = {name: getattr(experts, name).unbind() for name in WEIGHTS if name not in stored}
+    biases = {name: getattr(experts, f"{name}_bias").unbind() for name in WEIGHTS}
+    factors = {name: (left.unbind(), right.unbind(), scale) for name, (left, right, scale) in (updates or {}).items()}
 
     def project(name: str, part: Tensor, number: int) -> Tensor:
-        bias = getattr(experts, f"{name}_bias")[number]
+        bias = biases[name][number]
         if name in stored:
             one = Packed(*(tensor[number : number + 1] for tensor in stored[name]))
             found = _PackedLinear.apply(part, bias, one)
         else:
             found = keep(torch.addmm, bias, part, dense[name][number])
-        if name not in updates:
+        if name not in factors:
             return found
-        left, right, scale = updates[name]
+        left, right, scale = factors[name]
         return torch.addmm(found, keep(torch.mm, part, left[number]), right[number], alpha=scale)
 
     outputs = []
-    for number, part in enumerate(hidden.index_select(0, rows).split(counts)):
+    for number, part in enumerate(_Dealt.apply(hidden, rows, places).split(counts)):
         inner = project("gate_up_proj", part, number)
         outputs.append(project("down_proj", ClampedGlu.apply(inner, experts.alpha, experts.limit), number))
     weighted = torch.cat(outputs) * weights.reshape(-1).index_select(0, order)[:, None]
-    return torch.zeros_like(hidden).index_add(0, rows, weighted.to(hidden.dtype))
+    return _Collected.apply(weighted.to(hidden.dtype), rows, places)
 
 
 def register_experts() -> str:

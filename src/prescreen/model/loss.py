@@ -29,12 +29,14 @@ def shift_labels(labels: Tensor, documents: Tensor) -> Tensor:
 
 def _score(hidden: Tensor, weight: Tensor, targets: Tensor, with_slope: bool) -> tuple[Tensor, Tensor | None]:
     """Log-probabilities of some targets, and their slope in the logits, target - softmax, in the hidden's dtype."""
-    logits = (hidden @ weight.T).float()
-    normaliser = logits.logsumexp(-1, keepdim=True)
-    scores = logits.gather(1, targets[:, None]) - normaliser
+    logits = (hidden @ weight.T).float()  # as wide as the vocabulary, so everything happens in its memory
+    logits.sub_(logits.amax(-1, keepdim=True))
+    stated = logits.gather(1, targets[:, None])
+    total = logits.exp_().sum(-1, keepdim=True)
+    scores = stated - total.log()
     if not with_slope:
         return scores[:, 0], None
-    slope = logits.sub_(normaliser).exp_().neg_().scatter_add_(1, targets[:, None], torch.ones_like(scores))
+    slope = logits.div_(-total).scatter_add_(1, targets[:, None], torch.ones_like(scores))
     return scores[:, 0], slope.to(hidden.dtype)
 
 
@@ -60,26 +62,30 @@ class _Logprobs(torch.autograd.Function):
 
 
 class _SumForTrainedHead(torch.autograd.Function):
-    """Sum of log-probabilities; the slopes of hidden and head are found in the forward, no logits kept."""
+    """Sum of log-probabilities; the slopes of hidden and head are found in the forward, no logits kept.
+
+    The backward scales them where they lie, so it runs once.
+    """
 
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, chunk: int) -> Tensor:
-        d_hidden, d_weight = torch.empty_like(hidden), torch.zeros_like(weight)
+        d_hidden = torch.empty_like(hidden)
+        d_weight = torch.empty_like(weight) if len(targets) else torch.zeros_like(weight)
         total = hidden.new_zeros((), dtype=torch.float32)
         for start in range(0, len(targets), chunk):
             part = slice(start, start + chunk)
             scores, slope = _score(hidden[part], weight, targets[part], True)
             assert slope is not None
             total += scores.sum()
-            d_hidden[part] = slope @ weight
-            d_weight += slope.T @ hidden[part]
+            torch.mm(slope, weight, out=d_hidden[part])
+            d_weight.addmm_(slope.T, hidden[part], beta=float(start > 0))
         ctx.save_for_backward(d_hidden, d_weight)
         return total
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None]:
         d_hidden, d_weight = ctx.saved_tensors
-        return gradients[0] * d_hidden, gradients[0] * d_weight, None, None
+        return d_hidden.mul_(gradients[0]), d_weight.mul_(gradients[0]), None, None
 
 
 def sum_cross_entropy(hidden: Tensor, weight: Tensor, targets: Tensor, chunk: int = 0) -> Tensor:

@@ -35,9 +35,14 @@ class Part(NamedTuple):
     mask: Tensor | None
 
     @property
+    def own(self) -> bool:
+        """Whether documents look at themselves: each token of a row stands in one such part, before all others."""
+        return self.keys is None
+
+    @property
     def causal(self) -> bool:
         """Whether the kernel's own causal mask says everything."""
-        return self.keys is None and self.mask is None
+        return self.own and self.mask is None
 
     @property
     def additive(self) -> Tensor | float:
