@@ -1,5 +1,6 @@
 """Drafting ahead: every case once, a batch at a time, into the cache of its own model."""
 
+import multiprocessing
 import time
 
 import pytest
@@ -67,3 +68,13 @@ def test_a_fault_leaves_nothing_waiting_in_the_pool():
         asked = [pool.submit(time.sleep, 0.05) for _ in range(60)]
         raise ValueError("a fault")
     assert any(each.cancelled() for each in asked)
+
+
+@pytest.mark.skipif("forkserver" not in multiprocessing.get_all_start_methods(), reason="this system has no server")
+def test_workers_begin_with_engine_and_rules_at_hand():
+    """The server says nothing of a module it could not import."""
+    ask = "[name in __import__('sys').modules for name in ('prescreen.model.ready', 'prescreen.evals.worker')]"
+    with parallel.open_pool(2) as pool:
+        assert pool.submit(eval, ask).result() == [True, True]
+        rules = "__import__('prescreen').clinic.redflags.load_rules.cache_info().currsize"
+        assert pool.submit(eval, rules).result() == 1

@@ -6,7 +6,7 @@ import pytest
 import torch
 from transformers.models.gpt_oss.modeling_gpt_oss import GptOssRMSNorm
 
-from prescreen.model import experts, grouped, mxfp4, norms
+from prescreen.model import dealing, experts, grouped, mxfp4, norms
 
 CHOSEN = torch.tensor([[0, 2], [1, 0], [2, 1]])
 OWNER, ORDER = CHOSEN.flatten().sort(stable=True)
@@ -20,7 +20,7 @@ def draw(*shape):
 CALLS = [
     (experts.clamped_glu, (draw(6, 8), 1.7, 7.0)),
     (experts.clamped_glu_slope, (draw(6, 4), draw(6, 8), 1.7, 7.0)),
-    (grouped.gather_sum, (draw(6, 4), INVERSE)),
+    (dealing.gather_sum, (draw(6, 4), INVERSE)),
     (grouped.add_bias, (draw(6, 4), None, draw(3, 4), OWNER)),
     (grouped.add_bias, (draw(6, 4), draw(6, 4), draw(3, 4), OWNER)),
     (grouped.add_bias_and_gate, (draw(6, 8), draw(6, 8), draw(3, 8), OWNER, 1.7, 7.0)),

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from prescreen.model.engine import Completion, Engine, Opening, Probed, Progress
     from prescreen.model.harmony import Message
 
-PIECE = 128  # questions between two saves
+PIECE = 320  # questions between two saves: whole batches of the usual sizes
 
 
 @cache

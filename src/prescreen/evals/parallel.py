@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from functools import lru_cache
-from multiprocessing import get_context
+from multiprocessing import get_all_start_methods, get_context
+from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -34,16 +35,31 @@ class Job(NamedTuple):
 
 @contextmanager
 def open_pool(workers: int) -> Iterator[Executor | None]:
-    """Processes for one stage, which start as they are needed; None for a single worker, who is this process."""
+    """Processes for one stage, which start as they are needed; None for a single worker, who is this process.
+
+    Where the system can, a server imports what they need, once and at once, and they are its forks.
+    """
     if workers == 1:
         yield None
         return
-    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+    with ProcessPoolExecutor(workers, start_server() or get_context("spawn")) as pool:
         try:
             yield pool
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
+
+
+def start_server() -> ForkServerContext | None:
+    """Begin to import what a worker needs, in a process that does nothing else; None on a system without one."""
+    if "forkserver" not in get_all_start_methods():
+        return None
+    from multiprocessing import forkserver
+
+    context = get_context("forkserver")
+    context.set_forkserver_preload(["prescreen.model.ready", "prescreen.evals.worker"])
+    forkserver.ensure_running()
+    return context
 
 
 def draft_ahead(jobs: Sequence[Job], pool: Executor | None) -> Callable[[], None]:

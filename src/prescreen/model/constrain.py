@@ -23,6 +23,13 @@ LOOP_LENGTH, LOOP_VARIETY = 64, 10  # so many tokens with so few different ones 
 COMPACT: Any = {"whitespace_flexible": False, "item_separator": ",", "key_separator": ":"}
 
 
+@lru_cache(maxsize=2)
+def read_vocabulary(tokenizer: Tokenizer, size: int) -> llguidance.LLTokenizer:
+    """The tokenizer as llguidance knows it, with room for all `size` rows of a model's vocabulary."""
+    stop = tokenizer.token_to_id(RETURN)
+    return llguidance.LLTokenizer(tokenizer.to_str(), n_vocab=size, eos_token=stop)
+
+
 class Grammar:
     """A JSON schema compiled for one vocabulary; `vocab_size` is the model's, which exceeds the tokenizer's."""
 
@@ -30,23 +37,22 @@ class Grammar:
         self.tokenizer, self.vocab_size = tokenizer, vocab_size
         self.source = llguidance.LLMatcher.grammar_from_json_schema(json.dumps(schema), overrides=COMPACT)
 
-    @cached_property
-    def vocabulary(self) -> llguidance.LLTokenizer:
-        stop = self.tokenizer.token_to_id(RETURN)
-        return llguidance.LLTokenizer(self.tokenizer.to_str(), n_vocab=self.vocab_size, eos_token=stop)
-
     @lru_cache(maxsize=512)  # noqa: B019  (a grammar lives as long as one call of an engine)
     def spell(self, text: bytes) -> int | None:
         """The first token of fixed text as the model was taught to write it; None when it may yet run on."""
         ids = encode_plain(text.decode(errors="ignore"), self.tokenizer)
         return ids[0] if len(ids) > 1 else None
 
-    def match(self) -> llguidance.LLMatcher:
-        """A matcher at the start of the document."""
-        matcher = llguidance.LLMatcher(self.vocabulary, self.source)
+    @cached_property
+    def _compiled(self) -> llguidance.LLMatcher:
+        matcher = llguidance.LLMatcher(read_vocabulary(self.tokenizer, self.vocab_size), self.source)
         if matcher.is_error():
             raise ValueError(f"the schema cannot be compiled: {matcher.get_error()}")
         return matcher
+
+    def match(self) -> llguidance.LLMatcher:
+        """A matcher at the start of the document."""
+        return self._compiled.deep_copy()
 
 
 class TurnState:

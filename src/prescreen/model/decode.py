@@ -36,7 +36,8 @@ class KeyValues:
     """
 
     def __init__(self, model: Any, turns: int, room: int) -> None:
-        config = self.config = model.config
+        config = model.config
+        self.window, self.kinds = config.sliding_window, tuple(config.layer_types)  # asked for in every step
         self.positions = torch.full((turns, room), NOWHERE, device=model.device)
         self.used = 0  # columns written before this call of the model
         self.gap = 0
@@ -67,12 +68,12 @@ class KeyValues:
         end = self.used + keys.shape[2]
         for buffer, new in zip(self.buffers[layer], (keys, values), strict=True):
             buffer[: len(new), :, self.used : end] = new
-        start = self.start(self.config.layer_types[layer])
+        start = self.start(self.kinds[layer])
         return tuple(buffer[: len(keys), :, start:end] for buffer in self.buffers[layer])
 
     def start(self, kind: str) -> int:
         """The first column that this kind of layer may look at."""
-        return max(0, self.used + 1 - self.config.sliding_window - self.gap) if kind == SLIDING else 0
+        return max(0, self.used + 1 - self.window - self.gap) if kind == SLIDING else 0
 
     def mask(self, kind: str, positions: Tensor, end: int, dtype: torch.dtype) -> Tensor:
         """Additive mask [turns, 1, new, columns] of this kind of layer."""
@@ -80,7 +81,7 @@ class KeyValues:
         asking = positions[:, None, :, None]
         seen = known <= asking
         if kind == SLIDING:
-            seen &= known > asking - self.config.sliding_window
+            seen &= known > asking - self.window
         return torch.zeros(seen.shape, dtype=dtype, device=seen.device).masked_fill_(~seen, torch.finfo(dtype).min)
 
     def read(self, model: Any, ids: Tensor, positions: Tensor) -> Tensor:
@@ -91,8 +92,7 @@ class KeyValues:
         """The same with the scores of what follows each of the last `keep` columns, [turns, keep, vocabulary]."""
         end = self.used + ids.shape[1]
         self.positions[:, self.used : end] = positions
-        kinds = set(self.config.layer_types)
-        masks = {kind: self.mask(kind, positions, end, model.dtype) for kind in kinds}
+        masks = {kind: self.mask(kind, positions, end, model.dtype) for kind in set(self.kinds)}
         output = model(
             ids,
             attention_mask=masks,

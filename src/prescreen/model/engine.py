@@ -167,6 +167,7 @@ def load_engine(
     from prescreen.model.attention import register_cached_attention
     from prescreen.model.experts import register_experts
     from prescreen.model.last import spare_last_layer
+    from prescreen.model.norms import fuse_norms
     from prescreen.model.weights import load_model
 
     if threads:
@@ -176,6 +177,7 @@ def load_engine(
     model.set_attn_implementation(register_cached_attention())
     if not on_gpu:
         model.set_experts_implementation(register_experts())
+        fuse_norms(model)
     spare_last_layer(model)
     return TransformersEngine(
         model.to("cuda") if on_gpu else model,

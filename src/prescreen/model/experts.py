@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from prescreen.model.dealing import Collect, Spread, invert
 from prescreen.model.fuse import fuse
 from prescreen.model.keeping import keep
 from prescreen.model.mxfp4 import Packed, decode
@@ -75,40 +76,6 @@ class ClampedGlu(torch.autograd.Function):
         return clamped_glu_slope(gradients[0], *ctx.saved_tensors, ctx.alpha, ctx.limit), None, None
 
 
-class _Dealt(torch.autograd.Function):
-    """Tokens [N, h] laid out expert by expert, [N k, h]: `rows` says whose each one is, `places` [N, k] where it lies.
-
-    Its gradient is `collect`, and the other way round: gathers both, where autograd's own would scatter.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, hidden: Tensor, rows: Tensor, places: Tensor) -> Tensor:
-        ctx.places = places
-        return hidden.index_select(0, rows)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
-        return collect(gradients[0], ctx.places), None, None
-
-
-class _Collected(torch.autograd.Function):
-    """What experts made of tokens, summed for each token: [N k, h] -> [N, h]."""
-
-    @staticmethod
-    def forward(ctx: Any, outputs: Tensor, rows: Tensor, places: Tensor) -> Tensor:
-        ctx.rows = rows
-        return collect(outputs, places)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
-        return gradients[0].index_select(0, ctx.rows), None, None
-
-
-def collect(outputs: Tensor, places: Tensor) -> Tensor:
-    """The sum of each token's rows. [N k, h] and their places [N, k] -> [N, h]."""
-    return outputs.index_select(0, places.flatten()).unflatten(0, places.shape).sum(1)
-
-
 def forward_sorted(
     module: nn.Module,
     hidden: Tensor,
@@ -120,13 +87,15 @@ def forward_sorted(
     experts: Any = module
     flat = chosen.reshape(-1)
     order = torch.argsort(flat, stable=True)
-    rows, places = order // chosen.shape[1], torch.argsort(order).view_as(chosen)
+    inverse = invert(order, chosen)
     counts = torch.bincount(flat, minlength=experts.num_experts).tolist()
     stored: Mapping[str, Packed] = getattr(experts, "packed", {})
     # once: PEFT builds a weight anew; one gradient for all experts, where one for each would be as large
     dense = {name: getattr(experts, name).unbind() for name in WEIGHTS if name not in stored}
     biases = {name: getattr(experts, f"{name}_bias").unbind() for name in WEIGHTS}
-    factors = {name: (left.unbind(), right.unbind(), scale) for name, (left, right, scale) in (updates or {}).items()}
+    factors = {
+        name: (left.unbind(), right.unbind(), scale) for name, (left, right, scale) in (updates or {}).items()
+    }
 
     def project(name: str, part: Tensor, number: int) -> Tensor:
         bias = biases[name][number]
@@ -141,11 +110,11 @@ def forward_sorted(
         return torch.addmm(found, keep(torch.mm, part, left[number]), right[number], alpha=scale)
 
     outputs = []
-    for number, part in enumerate(_Dealt.apply(hidden, rows, places).split(counts)):
+    for number, part in enumerate(Spread.apply(hidden, order, inverse).split(counts)):
         inner = project("gate_up_proj", part, number)
         outputs.append(project("down_proj", ClampedGlu.apply(inner, experts.alpha, experts.limit), number))
     weighted = torch.cat(outputs) * weights.reshape(-1).index_select(0, order)[:, None]
-    return _Collected.apply(weighted.to(hidden.dtype), rows, places)
+    return Collect.apply(weighted.to(hidden.dtype), order, inverse)
 
 
 def register_experts() -> str:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.functional import grouped_mm
 
 from prescreen.errors import GuardError
+from prescreen.model.dealing import Spread, invert
 from prescreen.model.experts import WEIGHTS, Factors, clamped_glu, clamped_glu_slope
 from prescreen.model.fuse import fuse
 from prescreen.model.keeping import keep
@@ -61,25 +62,6 @@ class _PackedProducts(torch.autograd.Function):
             found = part if found is None else found.add_(part)
         assert found is not None
         return found, None, None
-
-
-@fuse
-def gather_sum(rows: Tensor, inverse: Tensor) -> Tensor:
-    """Each token's rows added up: rows [N k, h] in the experts' order, inverse [N, k] -> [N, h]."""
-    return rows[inverse].float().sum(1).to(rows.dtype)
-
-
-class _Spread(torch.autograd.Function):
-    """Each token once for every expert it chose, in the experts' order; the backward adds its copies up again."""
-
-    @staticmethod
-    def forward(ctx: Any, hidden: Tensor, order: Tensor, inverse: Tensor) -> Tensor:
-        ctx.save_for_backward(inverse)
-        return hidden.index_select(0, order // inverse.shape[1])
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
-        return gather_sum(gradients[0], *ctx.saved_tensors), None, None
 
 
 @fuse
@@ -177,8 +159,7 @@ def forward_grouped(
     experts: Any = module
     updates = updates or {}
     owner, order = torch.sort(chosen.reshape(-1).to(torch.int32), stable=True)
-    inverse = torch.empty_like(order).scatter_(0, order, torch.arange(len(order), device=order.device))
-    inverse = inverse.view_as(chosen)
+    inverse = invert(order, chosen)
     numbers = torch.arange(experts.num_experts, device=owner.device, dtype=owner.dtype)
     ends = torch.searchsorted(owner, numbers, right=True).to(torch.int32)
     stored: Mapping[str, Packed] = getattr(experts, "packed", {})
@@ -199,7 +180,7 @@ def forward_grouped(
         narrow = keep(multiply_groups, part, left.to(part.dtype).contiguous(), ends) * scale
         return product, multiply_groups(narrow, right.to(part.dtype).contiguous(), ends), bias, owner
 
-    rows = _Spread.apply(hidden, order, inverse)
+    rows = Spread.apply(hidden, order, inverse)
     gated = _Gate.apply(*multiply("gate_up_proj", rows), experts.alpha, experts.limit)
     return _Collect.apply(*multiply("down_proj", gated), weights, order, inverse)
 

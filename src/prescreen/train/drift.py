@@ -18,10 +18,11 @@ from prescreen.model.loss import IGNORE
 from prescreen.model.split import unwrap
 from prescreen.train.documents import split_text, turn_documents
 from prescreen.train.objectives import head_weight, scored_states
-from prescreen.train.packing import build_row
+from prescreen.train.packing import PackedRows
 from prescreen.train.sharing import Document
 from prescreen.train.trainer import use_packed_attention
 
+TOGETHER = 4096  # tokens of documents read at once
 _LEVELS = "|".join(level.value for level in Acuity)
 STATED = re.compile(
     rf'"acuity":"({_LEVELS})"|\b({_LEVELS})<\|(?:end|return)\|>'
@@ -87,9 +88,13 @@ def measure_drift(
         use_packed_attention(model)
         model.eval()
     rows, same_token, same_level, num_levels = [], 0, 0, 0
-    for document in documents:
+    states = [scored_by_document(model, documents) for model in (before, after)]
+    for document, *pair in zip(documents, *states, strict=True):
         trained = [i for i, label in enumerate(document.labels) if label != IGNORE and i > 0]
-        p, q = (_log_probs(model, document) for model in (before, after))
+        p, q = (
+            (found @ head_weight(model).T).float().log_softmax(-1)
+            for found, model in zip(pair, (before, after), strict=True)
+        )
         rows.append((float((p.exp() * (p - q)).sum()), len(trained)))
         agree = p.argmax(-1) == q.argmax(-1)
         same_token += int(agree.sum())
@@ -100,9 +105,14 @@ def measure_drift(
     return Drift(rows, same_token, same_level, num_levels)
 
 
-def _log_probs(model: nn.Module, document: Document) -> Tensor:
-    """Of every trained token's whole distribution, [n, V]."""
+def scored_by_document(model: nn.Module, documents: Sequence[Document]) -> list[Tensor]:
+    """Of each document the hidden states [n, h] that predict its trained tokens; several are read in a row."""
     device = next(unwrap(model).parameters()).device
-    batch = {name: tensor.to(device) for name, tensor in build_row([[document]]).items()}
-    states, _ = scored_states(model, batch)
-    return (states @ head_weight(model).T).float().log_softmax(-1)
+    rows = PackedRows([[document] for document in documents], max(TOGETHER, *(len(d.ids) for d in documents)), 1, 0)
+    found: list[Tensor] = [torch.empty(0)] * len(documents)
+    for number, members in enumerate(rows.rows):
+        batch = {name: tensor.to(device) for name, tensor in rows[number].items()}
+        counts = [sum(label != IGNORE for label in documents[i].labels[1:]) for i in members]
+        for i, states in zip(members, scored_states(model, batch)[0].split(counts), strict=True):
+            found[i] = states
+    return found

@@ -203,8 +203,7 @@ def use_packed_attention(model: nn.Module) -> None:
     inner.set_attn_implementation(register_attention())
     on_card = inner.device.type == "cuda"
     inner.set_experts_implementation(register_grouped() if on_card else register_experts())
-    if on_card:
-        fuse_norms(inner)
+    fuse_norms(inner)
     split_adapters(model)
     spare_last_layer(inner)
     keep_linears(inner.model.layers)
