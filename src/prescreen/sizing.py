@@ -18,7 +18,7 @@ BACKWARD = {"float32": 2.0, "bfloat16": 1.25}  # a layer's backward, in what was
 DECODED_COPIES = 4  # fp32 intermediates while a CPU decodes one expert
 MOST_DECODED = 2**28  # values a card decodes at a time: half a GiB, all experts of gpt-oss-20b's down_proj
 MOST_ROWS, MOST_LOGITS = 1024, 2**26  # of a chunk of positions whose logits exist at a time
-LOGIT_COPIES = 3  # fp32 copies of a chunk's logits that are alive together
+LOGIT_COPIES = 2  # fp32 copies of a chunk's logits that are alive together; one more where a trained head prefers
 
 GPT_OSS_20B = {
     "hidden_size": 2880,
@@ -120,6 +120,8 @@ def kept_per_token(config: Mapping[str, Any], plan: Plan) -> tuple[float, float]
     everything = (streams * hidden + gates * inner + attention + inside * plan.rank) * width
     if width == 2:  # norms work in fp32 and keep what they read there
         everything += hidden * (8 if plan.trained == "all" else 4)
+    else:  # a CPU adds up experts' rows without keeping them, and keeps four numbers of each choice
+        everything += chosen * (32 - hidden * width)
     if plan.recompute == "none":
         return everything, 0
     if plan.recompute == "full":
@@ -138,7 +140,8 @@ def estimate(config: Mapping[str, Any], plan: Plan) -> Memory:
     per_expert = MXFP4_BYTES if plan.packed else width
     embeddings = sizes.embeddings / (2 if plan.host_embeddings else 1)
     weights = sizes.experts * per_expert + (sizes.attention + embeddings) * width
-    loss = LOGIT_COPIES * min(plan.tokens, chunk_rows(vocabulary)) * vocabulary * 4
+    copies = LOGIT_COPIES + (plan.preference and plan.trained == "all")
+    loss = copies * min(plan.tokens, chunk_rows(vocabulary)) * vocabulary * 4
     if plan.trained == "all":
         trained = sizes.total
         adapter, gradients, moments = 0, trained * width, trained * 2 * width
