@@ -43,8 +43,17 @@ def test_stock_transformers_still_leaks_across_packed_documents(small_model):
 @settings(max_examples=25)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["flash", "dense"])
 def test_forward_and_gradients_match_fp64_reference(fresh_memory_is_nan, dtype, tree, window):
+    check_against_reference(dtype, *tree, window)
+
+
+@pytest.mark.parametrize("window", [None, 7])
+def test_queries_that_see_none_of_a_kernels_block_of_keys(fresh_memory_is_nan, window):
+    """The kernel takes 512 keys at a time; in a long document the first query sees none of the second block."""
+    check_against_reference(torch.float32, (530, 20, 600), (-1, 0, 0), window)
+
+
+def check_against_reference(dtype, lengths, parents, window):
     torch.manual_seed(1)
-    lengths, parents = tree
     size = sum(lengths)
     inputs = [torch.randn(s, dtype=torch.float64) for s in ((size, 4, 8), (size, 2, 8), (size, 2, 8), (4,))]
     wanted_inputs = [t.clone().requires_grad_() for t in inputs]

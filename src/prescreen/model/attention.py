@@ -4,8 +4,7 @@ Registered through transformers' own registry under the name `packed`; transform
 collator's `documents` lengths reach this function through the model's keyword arguments. Stock transformers
 ignores `position_ids` when it builds gpt-oss masks, so its packed rows leak (tests/model/test_attention.py shows
 it). On a CUDA card whole rows by `blocks`; elsewhere part by part, with torch's flash kernel for float32 and plain
-products for other types; the parts' results are joined by their log-sum-exp, exactly. Knows nothing about loss
-or data.
+products for other types. Knows nothing about loss or data.
 """
 
 from collections.abc import Sequence
@@ -17,7 +16,7 @@ from torch import Tensor, nn
 from prescreen.errors import GuardError
 from prescreen.model.blocks import attend_blocks, plan_blocks
 from prescreen.model.keeping import keep
-from prescreen.model.parts import Group, Part, plan_parts
+from prescreen.model.parts import Part, plan_parts
 
 NAME, CACHED = "packed", "cached"
 _FLASH = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
@@ -54,52 +53,26 @@ def attend_packed(
     if query.is_cuda:
         mask = plan_blocks(lengths, roots, sliding_window, query.device)
         return attend_blocks(q, k, v, s_aux, mask, scaling)[None], None
-    parts = plan_parts(lengths, roots, sliding_window, query.device)
+    parts = plan_parts(lengths, roots, sliding_window, q.shape[1] // k.shape[1], query.device)
     flash = query.dtype == torch.float32
     attended = (_FlashWithSinks.apply if flash else attend_dense)(q, k, v, s_aux, parts, scaling)
     return attended[None], None
 
 
-def gather(rows: Tensor, group: Group) -> Tensor:
-    """[N, H, d] -> [D, H, L, d]; padding repeats some other token and is never used."""
-    return rows.index_select(0, group.index.flatten()).unflatten(0, group.index.shape).transpose(1, 2)
+def heads_first(rows: Tensor, shared: int) -> Tensor:
+    """[N, H, ...] -> [Hkv, N, R ...]: heads that share keys beside each other, in memory too."""
+    return rows.reshape(len(rows), shared, -1).transpose(0, 1).contiguous()
 
 
-def gather_keys(rows: Tensor, part: Part, repeats: int) -> Tensor:
-    """[N, Hkv, d] -> [D, H, K, d]: the queries' own documents, or one ancestor for all of them."""
-    if part.keys is None:
-        return gather(rows, part.group).repeat_interleave(repeats, 1)
-    shared = rows.index_select(0, part.keys).transpose(0, 1).repeat_interleave(repeats, 0)
-    return shared.expand(len(part.group.index), *shared.shape)
+def gather(rows: Tensor, index: Tensor, size: int) -> Tensor:
+    """[Hkv, N, R d], index [D, L] -> [Hkv, D, L R, d]: each document's queries, or keys, as one block."""
+    return rows.index_select(1, index.flatten()).view(len(rows), len(index), -1, size)
 
 
-def scattered(attended: Tensor, group: Group) -> Tensor:
-    """[D, H, L, ...] -> the rows of the group's real tokens, [n, H, ...]."""
-    return attended.transpose(1, 2).flatten(0, 1).index_select(0, group.real)
-
-
-def join_parts(
-    parts: list[Part], found: list[tuple[Tensor, Tensor]], sinks: Tensor, size: int
-) -> tuple[Tensor, Tensor]:
-    """Each part's output [n, H, d] and log-sum-exp [n, H] -> those of the whole row, [N, H, d] and [N, H].
-
-    lse' = log(sum over parts exp(lse) + exp(sink)); each output counts with exp(lse - lse'). The sink takes part in
-    the normalisation and contributes no value.
-    """
-    total = sinks.to(found[0][1].dtype).repeat(size, 1)
-    for part, (_, lse) in zip(parts, found, strict=True):
-        rows = part.group.rows
-        total.index_copy_(0, rows, torch.logaddexp(total.index_select(0, rows), lse))
-    output = found[0][0].new_empty(size, *found[0][0].shape[1:])
-    for part, (out, lse) in zip(parts, found, strict=True):
-        rows = part.group.rows
-        put(output, rows, out * torch.exp(lse - total.index_select(0, rows))[..., None], part.own)
-    return output, total
-
-
-def put(into: Tensor, rows: Tensor, values: Tensor, first: bool) -> None:
-    """Write rows, all different, or add to them. Every row of a tensor is written by one part before any adds."""
-    into.index_copy_(0, rows, values if first else into.index_select(0, rows) + values)
+def without_padding(found: Tensor, part: Part) -> Tensor:
+    """What was found for a part's queries [Hkv, D, L R, d] or keys, [Hkv, n, R d]: the real tokens' alone."""
+    flat = found.reshape(len(found), part.index.numel(), -1)
+    return flat.index_select(1, part.real) if len(part.padding) else flat
 
 
 def attend_dense(
@@ -109,37 +82,48 @@ def attend_dense(
 
     Scores and sums are float32, or float64 for such a query.
     """
-    repeats = query.shape[1] // key.shape[1]
+    shared, size = key.shape[1:]
     precise = query.dtype if query.dtype == torch.float64 else torch.float32
+    q, k, v = (heads_first(t, shared) for t in (query, key, value))
     found = []
     for part in parts:
-        q = gather(query, part.group)
-        k, v = (gather_keys(t, part, repeats) for t in (key, value))
-        scores = (q @ k.transpose(2, 3)).to(precise) * scale + part.additive
-        out = scores.softmax(-1) @ v.to(precise)
-        found.append((scattered(out, part.group), scattered(scores.logsumexp(-1), part.group)))
-    return join_parts(parts, found, sinks, len(query))[0].to(query.dtype)
+        scores = gather(q, part.index, size) @ gather(k, part.keys, size).transpose(2, 3)
+        scores = scores.to(precise) * scale + part.mask
+        heads = len(part.mask) // part.index.shape[1]
+        sink = sinks.to(precise).view(shared, 1, 1, heads).expand(-1, *part.index.shape, -1)
+        weights = torch.cat([scores, sink.reshape(*scores.shape[:3], 1)], -1).softmax(-1)[..., :-1]
+        found.append(without_padding(weights @ gather(v, part.keys, size).to(precise), part))
+    order = torch.cat([part.rows for part in parts]).argsort()
+    return torch.cat(found, 1).index_select(1, order).transpose(0, 1).reshape(query.shape).to(query.dtype)
 
 
 def attend_flash(
     query: Tensor, key: Tensor, value: Tensor, sinks: Tensor, parts: list[Part], scale: float
 ) -> tuple[Tensor, Tensor]:
-    """torch's CPU flash attention over parts, no gradients: output [N, H, d] and log-sum-exp [N, H]."""
-    repeats = query.shape[1] // key.shape[1]
-    found = []
+    """torch's CPU flash attention over parts, no gradients: output [N, H, d] and log-sum-exp [N, H].
+
+    The sink takes part in the normalisation and contributes no value: the kernel's output counts with the share
+    that its keys have beside the sink.
+    """
+    shared, size = key.shape[1:]
+    q, k, v = (heads_first(t, shared) for t in (query, key, value))
+    output, lse = torch.empty_like(q), q.new_empty(*q.shape[:2], q.shape[2] // size)
     for part in parts:
-        q = gather(query, part.group)
-        k, v = (gather_keys(t, part, repeats) for t in (key, value))
-        out, lse = _FLASH(q, k, v, 0.0, part.causal, attn_mask=part.mask, scale=scale)
-        found.append((scattered(out, part.group), scattered(lse, part.group)))
-    return join_parts(parts, found, sinks, len(query))
+        out, total = _FLASH(
+            *(gather(t, i, size) for t, i in ((q, part.index), (k, part.keys), (v, part.keys))),
+            0.0, False, attn_mask=part.mask, scale=scale,
+        )  # fmt: skip
+        output.index_copy_(1, part.rows, without_padding(out, part))
+        lse.index_copy_(1, part.rows, without_padding(total, part))
+    rows, total = output.transpose(0, 1).reshape(query.shape), lse.transpose(0, 1).reshape(query.shape[:2])
+    return rows.mul_(torch.sigmoid(total - sinks)[..., None]), torch.logaddexp(total, sinks)
 
 
 class _FlashWithSinks(torch.autograd.Function):
     """torch's CPU flash attention over parts.
 
-    The flash backward of each part, run on the joined output and log-sum-exp, is its exact gradient, because the
-    sink's value is zero. The sink's own gradient is -exp(sink - lse') (dO . O) summed over queries.
+    The flash backward of each part, run on the output and log-sum-exp with the sink in them, is its exact gradient,
+    because the sink's value is zero. The sink's own gradient is -exp(sink - lse') (dO . O) summed over queries.
     """
 
     @staticmethod
@@ -153,30 +137,29 @@ class _FlashWithSinks(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Any, ...]:
-        d_output = gradients[0].contiguous()
         query, key, value, sinks, output, total = ctx.saved_tensors
-        repeats = query.shape[1] // key.shape[1]
-        d_query, d_key, d_value = (torch.empty_like(t) for t in (query, key, value))
+        shared, size = key.shape[1:]
+        q, k, v, out, lse, d_out = (
+            heads_first(t, shared) for t in (query, key, value, output, total, gradients[0])
+        )
+        d_q, d_k, d_v = (torch.empty_like(t) for t in (q, k, v))
         for part in ctx.parts:
-            group = part.group
-            q, out = gather(query, group), gather(output, group)
-            lse = gather(total[..., None], group)[..., 0]
-            k, v = (gather_keys(t, part, repeats) for t in (key, value))
-            d_out = torch.zeros_like(out.transpose(1, 2)).flatten(0, 1)
-            d_out = d_out.index_copy_(0, group.real, d_output.index_select(0, group.rows))
-            d_out = d_out.unflatten(0, group.index.shape).transpose(1, 2)
-            d_q, d_k, d_v = _FLASH_BACKWARD(
-                d_out, q, k, v, out, lse, 0.0, part.causal, attn_mask=part.mask, scale=ctx.scale
-            )
-            put(d_query, group.rows, scattered(d_q, group), part.own)
-            for d, found in ((d_key, d_k), (d_value, d_v)):
-                shared = found.unflatten(1, (-1, repeats)).sum(2)
-                if part.keys is None:
-                    put(d, group.rows, scattered(shared, group), True)
-                else:
-                    put(d, part.keys, shared.sum(0).transpose(0, 1), False)
-        d_sinks = -(torch.exp(sinks - total) * (d_output * output).sum(-1)).sum(0)
-        return d_query, d_key, d_value, d_sinks, None, None
+            own, keys = part.index, part.keys
+            asked = d_out.index_select(1, own.flatten()).index_fill_(1, part.padding, 0)
+            found = _FLASH_BACKWARD(
+                asked.view(shared, len(own), -1, size),
+                *(gather(t, index, size) for t, index in ((q, own), (k, keys), (v, keys), (out, own))),
+                gather(lse, own, 1)[..., 0],
+                0.0, False, attn_mask=part.mask, scale=ctx.scale,
+            )  # fmt: skip
+            d_q.index_copy_(1, part.rows, without_padding(found[0], part))
+            older = len(part.before)
+            for into, d in ((d_k, found[1]), (d_v, found[2])):
+                into.index_copy_(1, part.rows, without_padding(d[:, :, older:], part))
+                into.index_add_(1, part.before, d[:, :, :older].sum(1))
+        d_sinks = -(torch.exp(sinks - total) * (gradients[0] * output).sum(-1)).sum(0)
+        slopes = (d.transpose(0, 1).reshape(t.shape) for d, t in ((d_q, query), (d_k, key), (d_v, value)))
+        return *slopes, d_sinks, None, None
 
 
 def attend_cached(

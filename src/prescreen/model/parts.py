@@ -1,8 +1,8 @@
-"""What attends to what in a packed row: documents, and documents that continue others.
+"""Who attends to whom in a packed row: documents, and documents that continue others.
 
 A conversation's turns share their history and a preference pair its prompt: such a trunk stands in the row once,
-and each branch continues it. Documents of similar length are attended together, so none pays for another's length.
-Knows lengths, not tensors of a model.
+and each branch continues it. Documents that continue the same ones and are alike in length are attended together,
+so none pays for another's length. Knows lengths, not tensors of a model.
 """
 
 from functools import lru_cache
@@ -12,109 +12,73 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-LENGTH_STEP = 64  # documents are grouped by length in steps of this many tokens
-
-
-class Group(NamedTuple):
-    """Tokens of several documents laid side by side. `index` [D, L] into the row; `real` and `rows` pair the flat
-    positions that are no padding with the rows they came from."""
-
-    index: Tensor
-    real: Tensor
-    rows: Tensor
+LENGTH_STEP = 32  # documents are grouped by length in steps of this many tokens
 
 
 class Part(NamedTuple):
-    """Queries against keys: those of their own documents (`keys` None, causal) or one ancestor's, all before them.
+    """Documents side by side, each looking at its own tokens and at those it continues.
 
-    `mask` is additive, [L, K]; None where nothing is hidden beyond what causality hides.
+    `index` [D, L] names each document's tokens in the row, padding repeats the last and is never used. `real` and
+    `padding` are flat positions in it, `rows` the tokens at the real ones. `before` [C] are the ancestors' tokens
+    that may be seen, `keys` [D, C + L] these and the document's own. `mask` [L heads, C + L] is added to scores;
+    the queries of the heads that share keys stand together, token after token.
     """
 
-    group: Group
-    keys: Tensor | None
-    mask: Tensor | None
-
-    @property
-    def own(self) -> bool:
-        """Whether documents look at themselves: each token of a row stands in one such part, before all others."""
-        return self.keys is None
-
-    @property
-    def causal(self) -> bool:
-        """Whether the kernel's own causal mask says everything."""
-        return self.own and self.mask is None
-
-    @property
-    def additive(self) -> Tensor | float:
-        """What to add to scores [D, H, L, K] where the kernel has no causal mask of its own."""
-        if not self.causal:
-            return 0.0 if self.mask is None else self.mask
-        index = self.group.index
-        return index.new_full((index.shape[1],) * 2, float("-inf"), dtype=torch.float32).triu(1)
+    index: Tensor
+    real: Tensor
+    padding: Tensor
+    rows: Tensor
+    before: Tensor
+    keys: Tensor
+    mask: Tensor
 
 
-def lay_out(starts: list[int], sizes: list[int]) -> Group:
-    """A group of pieces of a row; padding repeats some other token and is never used."""
-    lengths = torch.tensor(sizes)
-    offsets = torch.arange(max(sizes))
-    index = torch.minimum(
-        torch.tensor(starts)[:, None] + offsets, torch.tensor(starts)[:, None] + lengths[:, None] - 1
-    )
-    real = (offsets < lengths[:, None]).flatten().nonzero().squeeze(1)
-    return Group(index, real, index.flatten()[real])
-
-
-def hide(allowed: Tensor) -> Tensor | None:
-    """Booleans as an additive mask; None when everything is allowed."""
-    return None if allowed.all() else torch.zeros(allowed.shape).masked_fill_(~allowed, float("-inf"))
-
-
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=8)
 def plan_parts(
-    lengths: tuple[int, ...], parents: tuple[int, ...], window: int | None, device: torch.device
+    lengths: tuple[int, ...], parents: tuple[int, ...], window: int | None, heads: int, device: torch.device
 ) -> list[Part]:
-    """What attends to what in a row of documents; `parents` names the document each one continues, or -1."""
-    with device:
-        return _plan_parts(lengths, parents, window)
-
-
-def _plan_parts(lengths: tuple[int, ...], parents: tuple[int, ...], window: int | None) -> list[Part]:
+    """The parts of a row; `parents` names the document each one continues, an earlier one, or -1. `heads` share
+    their keys. Whoever is continued stands in an earlier part."""
     starts = [0, *accumulate(lengths)]
-    alike: dict[int, list[int]] = {}
-    continued: dict[tuple[int, int], list[int]] = {}
+    alike: dict[tuple[tuple[int, ...], int], list[int]] = {}
     for number, length in enumerate(lengths):
-        alike.setdefault(-(-length // LENGTH_STEP), []).append(number)
-        ancestor, gap = parents[number], 0
-        while ancestor >= 0:
-            continued.setdefault((ancestor, gap), []).append(number)
-            ancestor, gap = parents[ancestor], gap + lengths[ancestor]
-    parts = []
-    for members in alike.values():
-        group = lay_out([starts[m] for m in members], [lengths[m] for m in members])
-        longest = group.index.shape[1]
-        hidden = window is not None and longest > window
-        parts.append(Part(group, None, hide(allowed_keys(longest, window)) if hidden else None))
-    for (ancestor, gap), members in continued.items():
-        reach = lengths[ancestor] if window is None else min(lengths[ancestor], window - 1 - gap)
-        if reach <= 0:
-            continue
-        sizes = [lengths[m] if window is None else min(lengths[m], window - 1 - gap) for m in members]
-        end = starts[ancestor + 1]
-        distance = torch.arange(max(sizes))[:, None] + gap + reach - torch.arange(reach)
-        mask = None if window is None else hide(distance < window)
-        parts.append(
-            Part(
-                lay_out([starts[m] for m in members], sizes),
-                torch.arange(end - reach, end),
-                mask,
+        alike.setdefault((ancestors(number, parents), -(-length // LENGTH_STEP)), []).append(number)
+    with device:
+        return [
+            _lay_out(
+                [(starts[m], lengths[m]) for m in members], [(starts[a], lengths[a]) for a in older], window, heads
             )
-        )
-    return parts
+            for (older, _), members in alike.items()
+        ]
 
 
-def allowed_keys(length: int, window: int | None) -> Tensor:
-    """[L, L] booleans: causal, and at most `window` keys including the query itself."""
-    position = torch.arange(length)
-    distance = position[:, None] - position[None, :]
-    allowed = distance >= 0
-    return allowed & (distance < window) if window else allowed
+def ancestors(number: int, parents: tuple[int, ...]) -> tuple[int, ...]:
+    """Whom a document continues, the oldest first."""
+    found: list[int] = []
+    while (number := parents[number]) >= 0:
+        found.append(number)
+    return tuple(reversed(found))
+
+
+def _lay_out(members: list[tuple[int, int]], older: list[tuple[int, int]], window: int | None, heads: int) -> Part:
+    starts, sizes = (torch.tensor(each) for each in zip(*members, strict=True))
+    offsets = torch.arange(int(sizes.max()))
+    index = starts[:, None] + torch.minimum(offsets, sizes[:, None] - 1)
+    is_real = (offsets < sizes[:, None]).flatten()
+    real, padding = (each.nonzero().squeeze(1) for each in (is_real, ~is_real))
+    before = torch.cat([torch.arange(start, start + size) for start, size in older] or [index.new_zeros(0)])
+    if window is not None:
+        before = before[max(0, len(before) - window + 1) :]
+    mask = allowed_keys(len(offsets), len(before), window, heads, index.device)
+    keys = torch.cat([before.expand(len(index), -1), index], 1)
+    return Part(index, real, padding, index.flatten()[real], before, keys, mask)
+
+
+@lru_cache(maxsize=16)
+def allowed_keys(length: int, before: int, window: int | None, heads: int, device: torch.device) -> Tensor:
+    """Additive [length heads, before + length]: causal, and at most `window` keys including the query itself."""
+    distance = torch.arange(length, device=device)[:, None] + before - torch.arange(before + length, device=device)
+    hidden = distance < 0
+    if window is not None:
+        hidden |= distance >= window
+    return torch.zeros(hidden.shape, device=device).masked_fill_(hidden, float("-inf")).repeat_interleave(heads, 0)
