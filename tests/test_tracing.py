@@ -21,7 +21,7 @@ from records.exports import write_export
 def clinic(tmp_path_factory):
     """An import, its signed audit, a data run, a model and its release; the model learned nothing but is one."""
     folder = tmp_path_factory.mktemp("clinic")
-    write_export(folder / "export", 40)
+    write_export(folder / "export", 120)  # somebody falls into the test part, however codes are drawn
     (folder / "clinic").mkdir()
     small = {"train": 8, "valid": 2, "template": 2, "condition": 2}
     texts = {"train": 40_000, "valid": 1000, "test": 1000}
@@ -74,8 +74,10 @@ def test_from_a_model_back_to_the_records(clinic):
     steps = list(trace_up(open_run(clinic / "runs/clinic/03-sft", STAGES)))
     assert [(step.depth, step.name) for step in steps] == [(0, "03-sft"), (1, "02-data"), (2, "01-records")]
     last = steps[-1].facts
-    assert last["rows"] == "40 of 40 patients" and last["readers"] == "fhir/1 40"
-    assert last["right"] == "clinic: consent of 2026 40" and last["audit"].startswith("passed, signed by A. Person")
+    assert last["rows"] == "120 of 120 patients" and last["readers"] == "fhir/1 120"
+    assert last["right"] == "clinic: consent of 2026 120" and last["audit"].startswith(
+        "passed, signed by A. Person"
+    )
     assert "clinic/safe_harbor (clinic)" in steps[1].facts["rows by source"]
 
 

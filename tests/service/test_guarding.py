@@ -282,10 +282,10 @@ def test_many_at_once_each_get_their_own_answer_from_a_failing_engine():
         number = int(said.split("toe ")[1].split()[0])
         if number % 7 == 0:
             raise RuntimeError(said)
-        time.sleep(0.25 if number % 11 == 0 else 0.001)
+        time.sleep(1.2 if number % 11 == 0 else 0.001)
         return "prose" if number % 5 == 0 else DRAFT.model_copy(update={"summary": said[-40:]}).model_dump_json()
 
-    settings = GuardSettings(timeout_s=0.2, waiting=100, breaker=BreakerSettings(failures=1000))
+    settings = GuardSettings(timeout_s=1.0, waiting=100, breaker=BreakerSettings(failures=1000))
     guarded = GuardedEngine(ThreadCaller(ScriptedEngine(answer), at_once=8, most_hanging=100), settings)
     cases = [make_case(f"I hurt my toe {n} today", f"c{n}") for n in range(1, 121)]
     with ThreadPoolExecutor(16) as pool:
