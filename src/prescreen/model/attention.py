@@ -83,13 +83,13 @@ def attend_dense(
     Scores and sums are float32, or float64 for such a query.
     """
     shared, size = key.shape[1:]
+    heads = query.shape[1] // shared
     precise = query.dtype if query.dtype == torch.float64 else torch.float32
     q, k, v = (heads_first(t, shared) for t in (query, key, value))
     found = []
     for part in parts:
         scores = gather(q, part.index, size) @ gather(k, part.keys, size).transpose(2, 3)
         scores = scores.to(precise) * scale + part.mask
-        heads = len(part.mask) // part.index.shape[1]
         sink = sinks.to(precise).view(shared, 1, 1, heads).expand(-1, *part.index.shape, -1)
         weights = torch.cat([scores, sink.reshape(*scores.shape[:3], 1)], -1).softmax(-1)[..., :-1]
         found.append(without_padding(weights @ gather(v, part.keys, size).to(precise), part))

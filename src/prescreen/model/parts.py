@@ -33,7 +33,7 @@ class Part(NamedTuple):
     mask: Tensor
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=2)  # of the row at hand, with and without a window; masks of long documents are large
 def plan_parts(
     lengths: tuple[int, ...], parents: tuple[int, ...], window: int | None, heads: int, device: torch.device
 ) -> list[Part]:
@@ -74,7 +74,6 @@ def _lay_out(members: list[tuple[int, int]], older: list[tuple[int, int]], windo
     return Part(index, real, padding, index.flatten()[real], before, keys, mask)
 
 
-@lru_cache(maxsize=16)
 def allowed_keys(length: int, before: int, window: int | None, heads: int, device: torch.device) -> Tensor:
     """Additive [length heads, before + length]: causal, and at most `window` keys including the query itself."""
     distance = torch.arange(length, device=device)[:, None] + before - torch.arange(before + length, device=device)
