@@ -85,7 +85,8 @@ class Result(Strict):
 def judge(check: Check, measure: Measure | None) -> Result:
     """One check: pass, fail, not enough cases, or not measured."""
     if measure is None or measure.value is None:
-        sentence = f"{GLOSSARY[check.metric].title} was not measured on suite {check.suite}"
+        seen = f": {measure.figure}" if measure else ""
+        sentence = f"{GLOSSARY[check.metric].title} was not measured on suite {check.suite}{seen}"
         return Result(check=check, outcome="not measured", figure="", bound=None, sentence=sentence)
     figure, n = measure.figure, measure.figure.n
     bound = find_bound(check, figure)
