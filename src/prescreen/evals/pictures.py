@@ -6,13 +6,16 @@ Knows matplotlib and plain numbers. Colours are safe for colour-blind readers an
 import base64
 import io
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
+from typing import Any, NamedTuple, TypeVar
 
 from prescreen.evals.calibration import COVERAGE, Point, find_bins, risk_coverage, tabulate
 
 BLUE, ORANGE, GREY, INK = "#2166ac", "#d6604d", "#8a8f98", "#22262b"
+REMEMBERED = 8  # pictures of a kind
 LEVEL_NAMES = ("low", "medium", "high", "emergency")
+T = TypeVar("T")
 
 
 class Bar(NamedTuple):
@@ -33,6 +36,23 @@ class Forest(NamedTuple):
     more_is_better: bool
 
 
+def _once(draw: Callable[[T], str]) -> Callable[[T], str]:
+    """The last pictures are remembered by their figures: the gate's page shows those of the evaluation again."""
+    drawn: dict[str, str] = {}
+
+    @wraps(draw)
+    def look_up(figures: T) -> str:
+        key = repr(figures)
+        if key not in drawn:
+            if len(drawn) == REMEMBERED:
+                drawn.pop(next(iter(drawn)))
+            drawn[key] = draw(figures)
+        return drawn[key]
+
+    return look_up
+
+
+@_once
 def draw_forests(panels: Sequence[Forest]) -> str:
     """Panels side by side that share the systems' names."""
     pyplot = _pyplot()
@@ -62,6 +82,7 @@ def draw_forests(panels: Sequence[Forest]) -> str:
     return _svg(figure)
 
 
+@_once
 def draw_confusions(tables: Mapping[str, Sequence[Sequence[int]]]) -> str:
     """Small multiples of gold (rows) by answer (columns): right answers blue, too low orange, too high grey."""
     import numpy as np
@@ -95,6 +116,7 @@ def draw_confusions(tables: Mapping[str, Sequence[Sequence[int]]]) -> str:
     return _svg(figure)
 
 
+@_once
 def draw_losses(curves: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
     """Training and validation loss by step, one panel a stage."""
     pyplot = _pyplot()
@@ -120,6 +142,7 @@ def draw_losses(curves: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
     return _svg(figure)
 
 
+@_once
 def draw_confidence(points: Sequence[Point]) -> str:
     """Left: is confidence right as often as it says. Right: how errors fall when the unsure are left out."""
     pyplot = _pyplot()
